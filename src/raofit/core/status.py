@@ -1,0 +1,42 @@
+"""Per-voxel outcome of an estimator: a failure is data (a code with a sentence), never an exception."""
+
+import enum
+
+
+class Status(enum.IntEnum):
+    """Outcome of estimating one voxel; `.sentence` says it in words. Codes are stable across versions."""
+
+    OK = 0
+    AT_BOUND = 1
+    NOT_CONVERGED = 2
+    NOT_IDENTIFIABLE = 3
+    OUT_OF_RANGE = 4
+    NON_FINITE = 10
+    NON_POSITIVE = 11
+    NEGATIVE = 12
+    NO_SIGMA = 13
+    OUTSIDE_MASK = 20
+
+    @property
+    def sentence(self) -> str:
+        """What the code means for the person who reads the map."""
+        return _SENTENCES[self]
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the voxel carries an estimate at all (it may still deserve suspicion)."""
+        return self < Status.NON_FINITE
+
+
+_SENTENCES = {
+    Status.OK: "The estimate converged inside the bounds.",
+    Status.AT_BOUND: "At least one parameter lies on a bound: the value is a limit, not a measurement.",
+    Status.NOT_CONVERGED: "The iteration limit was reached; the value is the best point seen.",
+    Status.NOT_IDENTIFIABLE: "The data do not determine every parameter here: the Fisher information is singular.",
+    Status.OUT_OF_RANGE: "The signal or the estimate lies outside the range the network was trained on.",
+    Status.NON_FINITE: "The measurement holds NaN or infinite values; no estimate was made.",
+    Status.NON_POSITIVE: "The measurement is zero everywhere, or nowhere positive; no estimate was made.",
+    Status.NEGATIVE: "A magnitude is negative, which the noise model cannot produce; no estimate was made.",
+    Status.NO_SIGMA: "The noise standard deviation is missing, zero or negative here; no estimate was made.",
+    Status.OUTSIDE_MASK: "The voxel is outside the mask.",
+}

@@ -1,0 +1,25 @@
+"""Signal models: what the scanner would measure without noise, one voxel at a time."""
+
+from raofit.core.parameter import Parameter
+from raofit.models._model import AbstractSignalModel, ProtocolField
+from raofit.models._registry import REGISTRY, build
+from raofit.models.adc import MonoExponentialADC
+from raofit.models.black_box import BlackBoxModel
+from raofit.models.function import FunctionModel
+from raofit.models.ivim import IVIM
+from raofit.models.t2 import MonoExponentialT2
+from raofit.models.t2star import MonoExponentialT2Star
+
+__all__ = [
+    "IVIM",
+    "REGISTRY",
+    "AbstractSignalModel",
+    "BlackBoxModel",
+    "FunctionModel",
+    "MonoExponentialADC",
+    "MonoExponentialT2",
+    "MonoExponentialT2Star",
+    "Parameter",
+    "ProtocolField",
+    "build",
+]

@@ -1,0 +1,150 @@
+"""What every signal model is: parameters, a protocol, and the noise-free signal of one voxel."""
+
+import abc
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Inexact
+
+from raofit.core.errors import ProtocolError
+from raofit.core.parameter import Parameter
+
+
+@dataclasses.dataclass(frozen=True)
+class ProtocolField:
+    """One acquisition setting per measurement: its name, unit, and the range a scanner can produce.
+
+    `hint` completes the sentence "... outside what `unit` allows; " when a value leaves `plausible`.
+    """
+
+    name: str
+    unit: str
+    plausible: tuple[float, float]
+    hint: str
+    description: str
+
+
+class AbstractSignalModel(eqx.Module):
+    """Noise-free signal of one voxel as a function of its parameters.
+
+    A subclass states `name`, `parameters`, `protocol_fields` and `references`, keeps one array field per protocol
+    field, and writes `voxel_signal`. It knows no estimator, no file format and no batch axis.
+    """
+
+    name: eqx.AbstractVar[str]
+    parameters: eqx.AbstractVar[tuple[Parameter, ...]]
+    protocol_fields: ClassVar[tuple[ProtocolField, ...]] = ()
+    references: ClassVar[tuple[str, ...]] = ()
+    is_differentiable: ClassVar[bool] = True
+
+    @abc.abstractmethod
+    def voxel_signal(self, parameters: Float[Array, " parameter"]) -> Inexact[Array, " measurement"]:
+        """Noise-free signal of one voxel; traced by JAX."""
+
+    def canonical(self, parameters: Float[Array, " parameter"]) -> Float[Array, " parameter"]:
+        """The same voxel with interchangeable compartments in their named order (no change unless a model says so)."""
+        return parameters
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Parameter names in the order of every last axis."""
+        return tuple(parameter.name for parameter in self.parameters)
+
+    @property
+    def protocol(self) -> dict[str, np.ndarray]:
+        """Acquisition settings by field name (float64, one value per measurement)."""
+        return {field.name: np.asarray(getattr(self, field.name)) for field in self.protocol_fields}
+
+    @property
+    def n_measurements(self) -> int:
+        """Length of the last axis of a signal."""
+        shape = jax.eval_shape(self.voxel_signal, jax.ShapeDtypeStruct((len(self.parameters),), jnp.float32)).shape
+        return shape[0]
+
+    @property
+    def amplitude_index(self) -> int | None:
+        """Index of the parameter the signal is proportional to, or None."""
+        return next((index for index, parameter in enumerate(self.parameters) if parameter.is_amplitude), None)
+
+    def signal(self, parameters: Float[Array, "*batch parameter"]) -> Inexact[Array, "*batch measurement"]:
+        """Noise-free signals of any batch of parameter vectors."""
+        parameters = as_float(parameters)
+        check_last_axis(parameters, self.parameter_names)
+        return _signal(self, parameters)
+
+    def signal_and_jacobian(
+        self, parameters: Float[Array, "*batch parameter"]
+    ) -> tuple[Inexact[Array, "*batch measurement"], Inexact[Array, "*batch measurement parameter"]]:
+        """Signals and their derivatives with respect to each parameter."""
+        parameters = as_float(parameters)
+        check_last_axis(parameters, self.parameter_names)
+        return _signal_and_jacobian(self, parameters)
+
+    def voxel_signal_and_jacobian(
+        self, parameters: Float[Array, " parameter"]
+    ) -> tuple[Inexact[Array, " measurement"], Inexact[Array, "measurement parameter"]]:
+        """Signal of one voxel and its Jacobian by forward-mode differentiation."""
+        signal, push = jax.linearize(self.voxel_signal, parameters)
+        directions = jnp.eye(parameters.shape[0], dtype=parameters.dtype)
+        return signal, jax.vmap(push, out_axes=-1)(directions)
+
+
+@eqx.filter_jit
+def _signal(model: AbstractSignalModel, parameters: Array) -> Array:
+    return jnp.vectorize(model.voxel_signal, signature="(p)->(m)")(parameters)
+
+
+@eqx.filter_jit
+def _signal_and_jacobian(model: AbstractSignalModel, parameters: Array) -> tuple[Array, Array]:
+    return jnp.vectorize(model.voxel_signal_and_jacobian, signature="(p)->(m),(m,p)")(parameters)
+
+
+def as_float(values) -> Array:
+    """`values` as a floating-point array (integers become the default float type)."""
+    values = jnp.asarray(values)
+    return values if jnp.issubdtype(values.dtype, jnp.floating) else values.astype(jnp.result_type(float))
+
+
+def check_last_axis(parameters: Array, names: Sequence[str]) -> None:
+    """Raise unless the last axis of `parameters` has one entry per parameter name."""
+    if parameters.ndim == 0 or parameters.shape[-1] != len(names):
+        raise ProtocolError(
+            f"expected parameters with a last axis of {len(names)} ({', '.join(names)}), got shape {parameters.shape}"
+        )
+
+
+def protocol_array(values, field: ProtocolField) -> np.ndarray:
+    """`values` checked against `field` and returned as a float64 vector.
+
+    Raises
+    ------
+    ProtocolError
+        If there is no value, one is not finite, or one lies outside `field.plausible` (wrong units, most often).
+    """
+    array = np.atleast_1d(np.asarray(values, dtype=np.float64))
+    if array.ndim != 1 or array.size == 0:
+        raise ProtocolError(f"`{field.name}`: expected a list of numbers in {field.unit}, got shape {array.shape}")
+    if not np.all(np.isfinite(array)):
+        raise ProtocolError(f"`{field.name}`: expected finite numbers in {field.unit}, got {array.tolist()}")
+    low, high = field.plausible
+    outside = array[(array < low) | (array > high)]
+    if outside.size:
+        raise ProtocolError(
+            f"`{field.name}`: expected {low:g} to {high:g} {field.unit}, got {outside[0]:g}; {field.hint}"
+        )
+    return array
+
+
+def typical_parameters(model: AbstractSignalModel) -> np.ndarray:
+    """The typical parameter vector of a model (parameter,)."""
+    return np.array([parameter.typical_value for parameter in model.parameters])
+
+
+def as_mapping(model: AbstractSignalModel, values) -> Mapping[str, float]:
+    """One parameter vector as `{name: value}`."""
+    return dict(zip(model.parameter_names, map(float, values), strict=True))

@@ -1,0 +1,50 @@
+"""Effective transverse relaxation: mono-exponential decay over the echoes of a gradient-echo train."""
+
+from typing import ClassVar
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from raofit.core.parameter import Parameter
+from raofit.models._model import AbstractSignalModel, ProtocolField, protocol_array
+from raofit.models.t2 import ECHO_TIMES
+
+
+class MonoExponentialT2Star(AbstractSignalModel):
+    """Mono-exponential gradient-echo signal S(TE) = S0 · exp(−TE·R2star), stated by T2star = 1/R2star.
+
+    Parameters
+    ----------
+    echo_times : Float[Array, " measurement"]
+        Echo times, seconds, ≥ 0.
+
+    The parameters are S0 (signal units) and T2star (s).
+
+    Examples
+    --------
+    >>> print(MonoExponentialT2Star([0.0, 0.05]).signal([1.0, 0.05]))
+    [1.         0.36787942]
+    """
+
+    protocol_fields: ClassVar[tuple[ProtocolField, ...]] = (ECHO_TIMES,)
+    references: ClassVar[tuple[str, ...]] = ("bids2016",)
+
+    name: str
+    echo_times: np.ndarray
+    parameters: tuple[Parameter, ...]
+
+    def __init__(self, echo_times: Float[Array, " measurement"]):
+        self.name = "t2star"
+        self.echo_times = protocol_array(echo_times, ECHO_TIMES)
+        self.parameters = (
+            Parameter("S0", "a.u.", (0.0, np.inf), (0.8, 1.2), "S_0", "signal at TE = 0", is_amplitude=True),
+            Parameter(
+                "T2star", "s", (0.5e-3, 2.0), (5e-3, 0.1), "T_2^*", "effective relaxation time", is_log_scaled=True
+            ),
+        )
+
+    def voxel_signal(self, parameters: Float[Array, " parameter"]) -> Float[Array, " measurement"]:
+        """Signal of one voxel."""
+        amplitude, relaxation_time = parameters
+        return amplitude * jnp.exp(-jnp.asarray(self.echo_times, dtype=parameters.dtype) / relaxation_time)

@@ -24,7 +24,7 @@ class MonoExponentialADC(AbstractSignalModel):
     Examples
     --------
     >>> print(MonoExponentialADC([0, 1000]).signal([1.0, 1e-3]))
-    [1.         0.36787942]
+    [1.  0.367879]
     """
 
     protocol_fields: ClassVar[tuple[ProtocolField, ...]] = (B_VALUES,)

@@ -44,7 +44,7 @@ class BlackBoxModel(AbstractSignalModel):
     ...     name="decay",
     ... )
     >>> print(decay.signal([1.0, 0.1]))
-    [1.         0.36787945]
+    [1.  0.367879]
     """
 
     is_differentiable: ClassVar[bool] = False

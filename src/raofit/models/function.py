@@ -38,7 +38,7 @@ class FunctionModel(AbstractSignalModel):
     ...     protocol={"b_values": [0, 200, 500, 1000]},
     ... )
     >>> print(model.signal([1.0, 1e-3, 1.0]))
-    [1.         0.8187307  0.60653067 0.36787942]
+    [1.  0.818731  0.606531  0.367879]
     """
 
     name: str

@@ -52,7 +52,7 @@ class IVIM(AbstractSignalModel):
     Examples
     --------
     >>> print(IVIM([0, 100, 800]).signal([1.0, 0.3, 1.7e-3, 80e-3]))
-    [1.         0.59065026 0.17966253]
+    [1.  0.590650  0.179663]
     """
 
     protocol_fields: ClassVar[tuple[ProtocolField, ...]] = (B_VALUES,)

@@ -31,7 +31,7 @@ class MonoExponentialT2(AbstractSignalModel):
     Examples
     --------
     >>> print(MonoExponentialT2([0.0, 0.1]).signal([1.0, 0.1]))
-    [1.         0.36787942]
+    [1.  0.367879]
     """
 
     protocol_fields: ClassVar[tuple[ProtocolField, ...]] = (ECHO_TIMES,)

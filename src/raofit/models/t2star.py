@@ -24,7 +24,7 @@ class MonoExponentialT2Star(AbstractSignalModel):
     Examples
     --------
     >>> print(MonoExponentialT2Star([0.0, 0.05]).signal([1.0, 0.05]))
-    [1.         0.36787942]
+    [1.  0.367879]
     """
 
     protocol_fields: ClassVar[tuple[ProtocolField, ...]] = (ECHO_TIMES,)

@@ -1,0 +1,159 @@
+"""The literature behind the code: keys as they stand in docstrings ([epstein2022]), and BibTeX for them."""
+
+import dataclasses
+import inspect
+import re
+
+from raofit.core.errors import RaofitError
+
+_KEY = re.compile(r"\[([a-z]+\d{4}[a-z]?)\]")
+
+
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """One publication. `doi` may be empty where none was given out (then `note` says where to find it)."""
+
+    kind: str
+    authors: str
+    title: str
+    venue: str
+    year: int
+    doi: str = ""
+    note: str = ""
+
+    def bibtex(self, key: str) -> str:
+        """BibTeX entry under `key`."""
+        venue = {"article": "journal", "book": "publisher"}[self.kind]
+        fields = {"author": self.authors, "title": f"{{{self.title}}}", venue: self.venue, "year": str(self.year)}
+        fields |= {name: value for name, value in (("doi", self.doi), ("note", self.note)) if value}
+        lines = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items())
+        return f"@{self.kind}{{{key},\n{lines}\n}}"
+
+
+def cite(subject: object) -> str:
+    """BibTeX of one reference key, or of everything an object cites.
+
+    Parameters
+    ----------
+    subject : a key of `REFERENCES`, or a model, noise model, function or class whose docstring or `references` cite.
+
+    Raises
+    ------
+    RaofitError
+        If a key is unknown.
+
+    Examples
+    --------
+    >>> print(cite("lebihan1986").splitlines()[0])
+    @article{lebihan1986,
+    """
+    keys = [subject] if isinstance(subject, str) else cited_keys(subject)
+    unknown = [key for key in keys if key not in REFERENCES]
+    if unknown:
+        raise RaofitError(f"reference `{unknown[0]}`: expected one of {', '.join(sorted(REFERENCES))}")
+    return "\n\n".join(REFERENCES[key].bibtex(key) for key in keys)
+
+
+def cited_keys(subject: object) -> list[str]:
+    """Keys an object states in `references`, then those in its docstring, each once."""
+    stated = list(getattr(subject, "references", ()))
+    return list(dict.fromkeys(stated + _KEY.findall(inspect.getdoc(subject) or "")))
+
+
+REFERENCES: dict[str, Reference] = {
+    "barbieri2020": Reference(
+        "article",
+        "Barbieri, Sebastiano and Gurney-Champion, Oliver J. and Klaassen, Remy and Thoeny, Harriet C.",
+        "Deep learning how to fit an intravoxel incoherent motion model to diffusion-weighted MRI",
+        "Magnetic Resonance in Medicine 83(1):312-321",
+        2020,
+        doi="10.1002/mrm.27910",
+    ),
+    "bids2016": Reference(
+        "article",
+        "Gorgolewski, Krzysztof J. and others",
+        "The brain imaging data structure, a format for organizing and describing outputs of neuroimaging experiments",
+        "Scientific Data 3:160044",
+        2016,
+        doi="10.1038/sdata.2016.44",
+    ),
+    "epstein2022": Reference(
+        "article",
+        "Epstein, Sean C. and Bray, Timothy J. P. and Hall-Craggs, Margaret and Zhang, Hui",
+        "Choice of training label matters: how to best use deep learning for quantitative MRI parameter estimation",
+        "Machine Learning for Biomedical Imaging 2:002",
+        2024,
+        doi="10.59275/j.melba.2024-geb5",
+        note="arXiv:2205.05587 (2022)",
+    ),
+    "gudbjartsson1995": Reference(
+        "article",
+        "Gudbjartsson, Hákon and Patz, Samuel",
+        "The Rician distribution of noisy MRI data",
+        "Magnetic Resonance in Medicine 34(6):910-914",
+        1995,
+        doi="10.1002/mrm.1910340618",
+    ),
+    "kaandorp2021": Reference(
+        "article",
+        "Kaandorp, Misha P. T. and Barbieri, Sebastiano and Klaassen, Remy and van Laarhoven, Hanneke W. M. and "
+        "Crezee, Hans and While, Peter T. and Nederveen, Aart J. and Gurney-Champion, Oliver J.",
+        "Improved unsupervised physics-informed deep learning for intravoxel incoherent motion modeling and "
+        "evaluation in pancreatic cancer patients",
+        "Magnetic Resonance in Medicine 86(4):2250-2265",
+        2021,
+        doi="10.1002/mrm.28852",
+    ),
+    "karakuzu2022": Reference(
+        "article",
+        "Karakuzu, Agah and others",
+        "qMRI-BIDS: An extension to the brain imaging data structure for quantitative magnetic resonance imaging data",
+        "Scientific Data 9:517",
+        2022,
+        doi="10.1038/s41597-022-01571-4",
+    ),
+    "kay1993": Reference(
+        "book",
+        "Kay, Steven M.",
+        "Fundamentals of Statistical Signal Processing, Volume I: Estimation Theory",
+        "Prentice Hall",
+        1993,
+        note="ISBN 0-13-345711-7",
+    ),
+    "lebihan1986": Reference(
+        "article",
+        "Le Bihan, Denis and Breton, Eric and Lallemand, Denis and Grenier, Philippe and Cabanis, Emmanuel and "
+        "Laval-Jeantet, Maurice",
+        "MR imaging of intravoxel incoherent motions: application to diffusion and perfusion in neurologic disorders",
+        "Radiology 161(2):401-407",
+        1986,
+        doi="10.1148/radiology.161.2.3763909",
+    ),
+    "mao2024": Reference(
+        "article",
+        "Mao, Andrew and Flassbeck, Sebastian and Assländer, Jakob",
+        "Bias-Reduced Neural Networks for Parameter Estimation in Quantitative MRI",
+        "Magnetic Resonance in Medicine",
+        2024,
+        doi="10.48550/arXiv.2312.11468",
+    ),
+    "parker2023": Reference(
+        "article",
+        "Parker, Christopher S. and Schroder, Anna and Epstein, Sean C. and Cole, James and Alexander, Daniel C. and "
+        "Zhang, Hui",
+        "Rician likelihood loss for quantitative MRI using self-supervised deep learning",
+        "NMR in Biomedicine 38(10):e70136",
+        2025,
+        doi="10.1002/nbm.70136",
+        note="arXiv:2307.07072 (2023)",
+    ),
+    "zhang2022": Reference(
+        "article",
+        "Zhang, Xiaoxia and Duchemin, Quentin and Liu, Kangning and Gultekin, Cem and Flassbeck, Sebastian and "
+        "Fernandez-Granda, Carlos and Assländer, Jakob",
+        "Cramér-Rao bound-informed training of neural networks for quantitative MRI",
+        "Magnetic Resonance in Medicine 88(1):436-448",
+        2022,
+        doi="10.1002/mrm.29206",
+    ),
+}

@@ -1,0 +1,201 @@
+"""Monte Carlo evaluation of any estimator: bias, standard deviation and RMSE at known truths.
+
+    1. `_draw` simulates one chunk of measurements on the device: repeat r of truth i has its own key.
+    2. the estimator maps the chunk to estimates,
+    3. `_Moments.add` folds their errors into running means and sums of squares, one per truth and parameter.
+
+Memory is bounded by the chunk, and the result does not depend on its size (but for rounding).
+"""
+
+import dataclasses
+import typing
+from functools import cached_property
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from raofit.core.errors import RaofitError
+from raofit.core.parameter import Parameter
+from raofit.core.progress import Progress, ProgressEvent
+from raofit.core.status import Status
+from raofit.estimators.estimate import Estimate
+from raofit.information.crb import crb
+from raofit.models import AbstractSignalModel
+from raofit.noise import AbstractNoise
+
+
+class Estimator(typing.Protocol):
+    """Anything that maps measurements (..., measurement) to an `Estimate`."""
+
+    def estimate(self, measurements: Float[Array, "*batch measurement"]) -> Estimate:
+        """Estimates of a batch of voxels."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What an estimator does at each of N truths, over repeated noise.
+
+    Parameters
+    ----------
+    truths : true parameters (N, P), physical units.
+    bias : mean estimate − truth, over the repeats that gave an estimate; NaN where none did.
+    std : standard deviation of the estimates over those repeats, divided by n (ddof 0).
+    n_usable : number of repeats with a finite estimate of each parameter (N, P).
+    share_at_bound : share of the repeats that put the parameter on a fit bound (N, P); NaN if the estimator has none.
+    status_counts : `{Status: number of repeats (N,)}`.
+    n_repeats : repeats per truth.
+    parameters : the model's parameters (units, symbols).
+    crb_std : square root of the Cramér–Rao bound at each truth (N, P).
+    """
+
+    truths: Float[np.ndarray, "truth parameter"]
+    bias: Float[np.ndarray, "truth parameter"]
+    std: Float[np.ndarray, "truth parameter"]
+    n_usable: Int[np.ndarray, "truth parameter"]
+    share_at_bound: Float[np.ndarray, "truth parameter"]
+    status_counts: dict[Status, Int[np.ndarray, " truth"]]
+    n_repeats: int
+    parameters: tuple[Parameter, ...]
+    crb_std: Float[np.ndarray, "truth parameter"]
+
+    @cached_property
+    def rmse(self) -> Float[np.ndarray, "truth parameter"]:
+        """Root of the mean squared error about the truth: √(bias² + std²)."""
+        return np.hypot(self.bias, self.std)
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Names along the last axis."""
+        return tuple(parameter.name for parameter in self.parameters)
+
+    @property
+    def share_failed(self) -> Float[np.ndarray, "truth parameter"]:
+        """Share of the repeats without a finite estimate; these are missing from bias, std and RMSE."""
+        return 1.0 - self.n_usable / self.n_repeats
+
+    @property
+    def mean_estimate(self) -> Float[np.ndarray, "truth parameter"]:
+        """Truth + bias."""
+        return self.truths + self.bias
+
+
+def evaluate(
+    estimator: Estimator,
+    model: AbstractSignalModel,
+    noise: AbstractNoise,
+    truths: Float[Array, "truth parameter"],
+    n_repeats: int,
+    key: Array,
+    *,
+    chunk_size: int = 100_000,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Simulate `n_repeats` noisy measurements of each truth, estimate, and compare with the truth.
+
+    Parameters
+    ----------
+    estimator : has `.estimate(measurements (chunk, M)) -> Estimate` with values in the model's parameter order.
+    noise : draws the measurements; its `sigma` is one number, or one per truth.
+    truths : (N, P), physical units.
+    n_repeats : noise realizations per truth, ≥ 1.
+    key : PRNG key; the same key gives the same measurements whatever the estimator or chunk size (paired comparisons).
+    chunk_size : measurements simulated and estimated at once.
+    progress : receives one event per chunk.
+
+    Raises
+    ------
+    RaofitError
+        If the truths do not fit the model, a count is not positive, or sigma fits neither.
+    """
+    truths = np.atleast_2d(np.asarray(truths, dtype=np.float64))
+    n_truths = len(truths)
+    _check(model, noise, truths, n_repeats, chunk_size)
+    signals = np.asarray(model.signal(jnp.asarray(truths, dtype=jnp.result_type(float))))
+    sigmas = np.broadcast_to(np.asarray(noise.sigma), (n_truths,))
+    moments = _Moments(truths)
+    total = n_truths * n_repeats
+    size = min(chunk_size, total)
+    for start in range(0, total, size):
+        index = np.arange(start, start + size)
+        n_real = min(size, total - start)
+        truth_index = np.minimum(index, total - 1) // n_repeats  # the last chunk is filled up, so shapes never change
+        measurements = _draw(noise, key, index.astype(np.uint32), signals[truth_index], sigmas[truth_index])
+        moments.add(truth_index[:n_real], estimator.estimate(measurements), n_real)
+        if progress is not None:
+            progress(ProgressEvent("evaluate", start + n_real, total))
+    return Evaluation(
+        truths=truths,
+        bias=np.where(moments.count > 0, moments.mean, np.nan),
+        std=np.sqrt(np.where(moments.count > 0, moments.squares / np.maximum(moments.count, 1), np.nan)),
+        n_usable=moments.count,
+        share_at_bound=moments.at_bound / n_repeats,
+        status_counts=moments.status_counts,
+        n_repeats=n_repeats,
+        parameters=tuple(model.parameters),
+        crb_std=np.sqrt(crb(model, truths, noise)),
+    )
+
+
+@eqx.filter_jit
+def _draw(noise: AbstractNoise, key: Array, index: Array, signals: Array, sigmas: Array) -> Array:
+    def one(index: Array, signal: Array, sigma: Array) -> Array:
+        return eqx.tree_at(lambda noise: noise.sigma, noise, sigma).sample(jax.random.fold_in(key, index), signal)
+
+    return jax.vmap(one)(index, signals, sigmas.astype(signals.dtype))
+
+
+class _Moments:
+    """Running count, mean and sum of squared deviations of the errors, one per truth and parameter (Chan's update)."""
+
+    def __init__(self, truths: np.ndarray):
+        self._truths = truths
+        self.count = np.zeros(truths.shape, dtype=np.int64)
+        self.mean = np.zeros(truths.shape)
+        self.squares = np.zeros(truths.shape)
+        self.at_bound = np.zeros(truths.shape)
+        self.status_counts: dict[Status, np.ndarray] = {}
+
+    def add(self, truth_index: np.ndarray, estimate: Estimate, n_real: int) -> None:
+        """Fold in the first `n_real` voxels of `estimate`, whose truths are `truth_index` (sorted)."""
+        first, last = truth_index[0], truth_index[-1]
+        group, n_groups = truth_index - first, last - first + 1
+        rows = slice(first, last + 1)
+        error = np.asarray(estimate.values[:n_real], dtype=np.float64) - self._truths[truth_index]
+        finite = np.isfinite(error)
+        count = _group_sum(finite, group, n_groups)
+        mean = _group_sum(np.where(finite, error, 0.0), group, n_groups) / np.maximum(count, 1)
+        deviation = np.where(finite, error - mean[group], 0.0)
+        both = self.count[rows] + count
+        step = mean - self.mean[rows]
+        overlap = self.count[rows] * count / np.maximum(both, 1)
+        self.squares[rows] += _group_sum(deviation**2, group, n_groups) + step**2 * overlap
+        self.mean[rows] += step * count / np.maximum(both, 1)
+        self.count[rows] = both.astype(np.int64)
+        at_bound = estimate.diagnostics.get("at_bound")
+        self.at_bound[rows] += np.nan if at_bound is None else _group_sum(at_bound[:n_real], group, n_groups)
+        for code in np.unique(estimate.status[:n_real]):
+            counts = self.status_counts.setdefault(Status(int(code)), np.zeros(len(self._truths), dtype=np.int64))
+            counts[rows] += np.bincount(group[estimate.status[:n_real] == code], minlength=n_groups)
+
+
+def _group_sum(values: np.ndarray, group: np.ndarray, n_groups: int) -> np.ndarray:
+    """Sum of the rows of `values` (voxel, parameter) in each group (group, parameter)."""
+    return np.stack([np.bincount(group, weights=column, minlength=n_groups) for column in values.T], axis=-1)
+
+
+def _check(model: AbstractSignalModel, noise: AbstractNoise, truths: np.ndarray, n_repeats: int, chunk: int) -> None:
+    names = model.parameter_names
+    if truths.ndim != 2 or truths.shape[1] != len(names) or len(truths) == 0:
+        raise RaofitError(f"truths: expected shape (N, {len(names)}) for {', '.join(names)}, got {truths.shape}")
+    if not np.all(np.isfinite(truths)):
+        raise RaofitError("truths: expected finite parameters, got NaN or infinite ones")
+    if n_repeats < 1 or chunk < 1:
+        raise RaofitError(f"expected at least 1 repeat and chunks of at least 1, got {n_repeats} and {chunk}")
+    if np.shape(noise.sigma) not in ((), (len(truths),)):
+        raise RaofitError(
+            f"`sigma`: expected one number or one per truth ({len(truths)}), got shape {np.shape(noise.sigma)}"
+        )

@@ -43,18 +43,20 @@ class Rician(AbstractNoise):
     ) -> Float[Array, "*batch measurement"]:
         """Log of the Rice density; −inf for a magnitude ≤ 0."""
         sigma = self.sigma_like(signal)
-        magnitude, amplitude = measurement / sigma, jnp.abs(signal) / sigma
-        safe = jnp.where(magnitude > 0, magnitude, 1.0)
-        density = jnp.log(safe) - 0.5 * jnp.square(safe - amplitude) + log_i0e(safe * amplitude) - jnp.log(sigma)
-        return jnp.where(magnitude > 0, density, -jnp.inf)
+        amplitude = jnp.abs(signal)
+        safe = jnp.where(measurement > 0, measurement, sigma)
+        residual = (safe - amplitude) / sigma  # subtracted first: dividing first would round away the difference
+        product = (safe / sigma) * (amplitude / sigma)
+        density = jnp.log(safe / sigma) - 0.5 * jnp.square(residual) + log_i0e(product) - jnp.log(sigma)
+        return jnp.where(measurement > 0, density, -jnp.inf)
 
     def score(
         self, measurement: Float[Array, "*batch measurement"], signal: Float[Array, "*batch measurement"]
     ) -> Float[Array, "*batch measurement"]:
         """((m − s) − m·(1 − I1(z)/I0(z)))/σ²."""
         sigma = self.sigma_like(signal)
-        magnitude, amplitude = measurement / sigma, jnp.abs(signal) / sigma
-        slope = (magnitude - amplitude) - magnitude * one_minus_bessel_ratio(magnitude * amplitude)
+        amplitude, magnitude = jnp.abs(signal), measurement / sigma
+        slope = (measurement - amplitude) / sigma - magnitude * one_minus_bessel_ratio(magnitude * (amplitude / sigma))
         return jnp.sign(signal) * slope / sigma
 
     def information(self, signal: Float[Array, "*batch measurement"]) -> Float[Array, "*batch measurement"]:

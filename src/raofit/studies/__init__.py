@@ -1,0 +1,1 @@
+"""Published experiments as data plus calls into the floors below."""

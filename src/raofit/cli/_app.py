@@ -1,0 +1,52 @@
+"""The command-line application: its verbs, its version, and what its exit codes mean."""
+
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+
+import cyclopts
+
+from raofit.cli._errors import exit_code_of
+
+_VERBS = {
+    "map": ("map:map_image", "Turn a measured series into parameter maps."),
+    "train": ("train:train", "Train a network for a protocol and save it."),
+    "evaluate": ("evaluate:evaluate", "Measure bias, standard deviation and RMSE of an estimator."),
+    "crb": ("crb:crb", "Print the best precision a protocol can give."),
+    "demo": ("demo:demo", "Make maps of a digital phantom whose truth is known."),
+    "reproduce": ("reproduce:reproduce", "Repeat the study of a paper."),
+}
+
+_HELP = """Quantitative-MRI parameter maps from estimators whose bias and variance are known.
+
+Results go to standard output, progress and messages to standard error.
+Exit codes: 0 done, 1 internal error, 2 input that cannot be used, 130 interrupted. Any verb takes `--debug`, which
+shows the traceback of an error.
+"""
+
+
+def build_app() -> cyclopts.App:
+    """The application with its verbs; a verb's module is imported when it runs or when help is asked for."""
+    app = cyclopts.App(
+        name="raofit",
+        help=_HELP,
+        help_format="markdown",
+        version=lambda: metadata.version("raofit"),
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
+    )
+    for name, (target, summary) in _VERBS.items():
+        app.command(f"raofit.cli.{target}", name=name, help=summary, help_format="markdown")
+    return app
+
+
+def main(tokens: Sequence[str] | None = None) -> int:
+    """Run the command line (default: `sys.argv`) and return its exit code."""
+    tokens = list(sys.argv[1:] if tokens is None else tokens)
+    is_debug = "--debug" in tokens
+    tokens = [token for token in tokens if token != "--debug"]
+    try:
+        build_app()(tokens, exit_on_error=False, print_error=False)
+    except BaseException as error:
+        return exit_code_of(error, is_debug=is_debug)
+    return 0

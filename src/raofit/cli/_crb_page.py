@@ -1,0 +1,196 @@
+"""What `raofit crb` shows: a table on standard output, and a folder with table, plot and page."""
+
+import csv
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure as MatplotlibFigure
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from raofit.information.identifiability import Precision, Verdict, precision_curve
+from raofit.io.output import new_folder
+from raofit.io.provenance import provenance, write_json
+from raofit.models import AbstractSignalModel
+from raofit.noise import AbstractNoise
+from raofit.plot import style
+from raofit.report import Badge, Figure, Paragraph, Report, Section, Table, write_report
+
+HEADER = ("parameter", "unit", "true value", "least std (√CRB)", "% of value", "std of typical range", "verdict")
+_TONES = {
+    Verdict.KNOWN: "plain",
+    Verdict.IDENTIFIABLE: "good",
+    Verdict.WEAK: "warning",
+    Verdict.NOT_IDENTIFIABLE: "bad",
+}
+_STYLES = {"plain": "", "good": "green", "warning": "yellow", "bad": "bold red"}
+
+
+def precision_rows(precisions: Sequence[Precision]) -> list[tuple]:
+    """One row per parameter under `HEADER`; the verdict is the last cell, as a `Badge`."""
+    return [
+        (
+            item.parameter.name,
+            item.parameter.unit,
+            f"{item.value:.4g}",
+            "known" if item.is_fixed else f"{item.standard_deviation:.4g}",
+            "" if item.is_fixed or item.value == 0 else f"{item.standard_deviation / abs(item.value):.1%}",
+            f"{item.prior_standard_deviation:.4g}",
+            Badge(item.verdict.value, _TONES[item.verdict]),
+        )
+        for item in precisions
+    ]
+
+
+def summary_sentences(precisions: Sequence[Precision], shares: Mapping[str, float]) -> list[str]:
+    """What the table means in words, the parameters that are not identified first."""
+    sentences = []
+    for verdict in (Verdict.NOT_IDENTIFIABLE, Verdict.WEAK):
+        for item in precisions:
+            share = shares[item.parameter.name]
+            note = f" Over all typical tissue it is out of reach in {share:.0%} of cases." if share > 0 else ""
+            sentences += [item.sentence + note] if item.verdict is verdict else []
+    if not sentences:
+        sentences.append("Every parameter can be identified at this noise level.")
+    return sentences
+
+
+def print_precision(
+    model: AbstractSignalModel, noise: AbstractNoise, precisions: Sequence[Precision], shares: Mapping[str, float]
+) -> None:
+    """The table and its meaning on standard output: drawn for a terminal, tab-separated for a pipe."""
+    console = Console(highlight=False)
+    if console.is_terminal:
+        table = RichTable(title=title(model, noise, precisions))
+        for name in HEADER:
+            table.add_column(name, justify="left" if name in ("parameter", "unit", "verdict") else "right")
+        for *cells, verdict in precision_rows(precisions):
+            table.add_row(*cells, f"[{_STYLES[verdict.tone]}]{verdict.text}[/]" if _STYLES[verdict.tone] else "known")
+        console.print(table)
+    else:
+        print("\t".join(HEADER))
+        for *cells, verdict in precision_rows(precisions):
+            print("\t".join([*cells, verdict.text]))
+    for sentence in summary_sentences(precisions, shares):
+        console.print(sentence, soft_wrap=not console.is_terminal, markup=False)
+
+
+def write_crb_folder(
+    out: Path,
+    model: AbstractSignalModel,
+    noise: AbstractNoise,
+    precisions: Sequence[Precision],
+    shares: Mapping[str, float],
+    *,
+    force: bool,
+) -> None:
+    """Write `crb.csv`, `crb.json`, `crb.png` and `report.html` to a new folder."""
+    at = {item.parameter.name: item.value for item in precisions}
+    fixed = tuple(item.parameter.name for item in precisions if item.is_fixed)
+    figure = precision_figure(model, noise, precisions, at, fixed)
+    record = provenance(sys.argv, [])
+    with new_folder(out, force=force) as work:
+        with open(work / "crb.csv", "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(HEADER)
+            writer.writerows([*cells, verdict.text] for *cells, verdict in precision_rows(precisions))
+        content = {
+            "Model": model.name,
+            "Protocol": model.protocol,
+            "Noise": noise.name,
+            "Sigma": float(noise.sigma),
+            "Parameters": {
+                item.parameter.name: {
+                    "Units": item.parameter.unit,
+                    "TrueValue": item.value,
+                    "SqrtCRB": item.standard_deviation,
+                    "PriorStandardDeviation": item.prior_standard_deviation,
+                    "Verdict": item.verdict.value,
+                    "UnidentifiableShare": shares[item.parameter.name],
+                }
+                for item in precisions
+            },
+        }
+        write_json(work / "crb.json", content | record)
+        figure.savefig(work / "crb.png", dpi=150)
+        write_report(work / "report.html", _report(model, noise, precisions, shares, figure, record))
+
+
+def title(model: AbstractSignalModel, noise: AbstractNoise, precisions: Sequence[Precision]) -> str:
+    """Model, protocol size and noise in a line."""
+    sigma = float(noise.sigma)
+    index = model.amplitude_index
+    snr = "" if index is None else f" (SNR {precisions[index].value / sigma:.4g})"
+    return f"{model.name}, {model.n_measurements} measurements, {noise.name} noise of sigma {sigma:.4g}{snr}"
+
+
+def precision_figure(
+    model: AbstractSignalModel,
+    noise: AbstractNoise,
+    precisions: Sequence[Precision],
+    at: Mapping[str, float],
+    fixed: Sequence[str],
+) -> MatplotlibFigure:
+    """√CRB of each estimated parameter over its typical range; the dashed line is the spread of that range."""
+    shown = [item for item in precisions if not item.is_fixed]
+    figure = style.new_figure(2.7 * len(shown) + 0.4, 2.7)
+    for axes, item in zip(figure.subplots(1, len(shown), squeeze=False).flat, shown, strict=True):
+        parameter = item.parameter
+        factor = style.display_scale(parameter)
+        values, deviations = precision_curve(model, noise, parameter.name, at, fixed=fixed)
+        finite = np.where(np.isfinite(deviations), deviations, np.nan)
+        axes.plot(factor * values, factor * finite, color="#35608d", label="√CRB")
+        prior = factor * item.prior_standard_deviation
+        axes.axhline(prior, color=style.PALETTE[1], linestyle="--", linewidth=1.2, label="spread of typical range")
+        axes.plot(factor * item.value, factor * item.standard_deviation, "o", color="#35608d", markersize=5)
+        axes.set_ylim(0, 1.15 * max(prior, np.nanmax(factor * finite, initial=0.0)))
+        if parameter.is_log_scaled:
+            axes.set_xscale("log")
+        style.quiet(axes).set_xlabel(style.axis_label(parameter))
+        axes.set_ylabel(style.axis_label(parameter, "least std of"))
+    style.legend_below(figure, figure.axes[0].get_legend_handles_labels()[0])
+    return figure
+
+
+def precision_table(precisions: Sequence[Precision], caption: str) -> Table:
+    """The precision rows as a report table."""
+    return Table(HEADER, precision_rows(precisions), caption)
+
+
+def _report(model, noise, precisions, shares, figure, record) -> Report:
+    sentences = summary_sentences(precisions, shares)
+    is_lost = any(item.verdict is Verdict.NOT_IDENTIFIABLE for item in precisions)
+    protocol = [
+        Paragraph(f"{name} ({field.unit}): {', '.join(f'{value:g}' for value in model.protocol[name])}")
+        for field in model.protocol_fields
+        for name in [field.name]
+    ]
+    return Report(
+        title="Attainable precision",
+        subtitle=title(model, noise, precisions),
+        sections=[
+            Section(
+                "What this protocol can tell", [Paragraph(text, "bad" if is_lost else "plain") for text in sentences]
+            ),
+            Section(
+                "Precision of one voxel",
+                [
+                    precision_table(
+                        precisions,
+                        "Least standard deviation of any unbiased estimate, beside the spread of the typical range.",
+                    ),
+                    Figure(
+                        figure,
+                        "Least standard deviation while the true value runs over the typical range, the other "
+                        "parameters as in the table (dot). Above the dashed line, knowing the typical range tells more "
+                        "than measuring a voxel.",
+                        "One curve of the Cramér-Rao standard deviation per parameter, with the typical spread.",
+                    ),
+                ],
+            ),
+            Section("Protocol", protocol),
+        ],
+        provenance={key: value for key, value in record.items() if key != "Inputs"},
+    )

@@ -1,0 +1,53 @@
+"""Option values that several verbs read: NAME=VALUE lists, bounds, and the settings a model needs."""
+
+from collections.abc import Iterable
+
+from raofit.core.errors import RaofitError
+
+
+def parse_values(items: Iterable[str], option: str) -> dict[str, float]:
+    """`["f=0.3,D_fast=0.08", "S0=1"]` as `{name: value}`."""
+    values = {}
+    for item in _split(items):
+        name, value = _name_and_rest(item, option, "f=0.3")
+        values[name] = _number(value, item, option)
+    return values
+
+
+def parse_bounds(items: Iterable[str], option: str = "--bounds") -> dict[str, tuple[float, float]]:
+    """`["f=0.01:0.9"]` as `{name: (lower, upper)}`."""
+    bounds = {}
+    for item in _split(items):
+        name, pair = _name_and_rest(item, option, "f=0.01:0.9")
+        lower, colon, upper = pair.partition(":")
+        if not colon:
+            raise RaofitError(f"{option} {item}: expected NAME=LOWER:UPPER, for instance f=0.01:0.9")
+        bounds[name] = (_number(lower, item, option), _number(upper, item, option))
+    return bounds
+
+
+def protocol_fields(model: str) -> tuple[str, ...]:
+    """Names of the acquisition settings a registered model needs; raises `RaofitError` for an unknown model."""
+    from raofit.models import REGISTRY
+
+    if model not in REGISTRY:
+        raise RaofitError(f"--model {model}: expected one of {', '.join(sorted(REGISTRY))}")
+    return tuple(field.name for field in REGISTRY[model].kind.protocol_fields)
+
+
+def _split(items: Iterable[str]) -> list[str]:
+    return [part.strip() for item in items for part in item.split(",") if part.strip()]
+
+
+def _name_and_rest(item: str, option: str, example: str) -> tuple[str, str]:
+    name, equals, rest = item.partition("=")
+    if not (equals and name and rest):
+        raise RaofitError(f"{option} {item}: expected NAME=VALUE, for instance {example}")
+    return name.strip(), rest.strip()
+
+
+def _number(text: str, item: str, option: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise RaofitError(f"{option} {item}: expected a number, found {text!r}") from None

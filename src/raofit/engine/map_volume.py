@@ -1,0 +1,96 @@
+"""Stream a volume through an estimator, slab by slab, voxel chunk by voxel chunk."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from raofit.core.progress import Progress, ProgressEvent
+from raofit.core.status import Status
+from raofit.engine.validity import usable_measurements
+from raofit.estimators.estimate import Estimate
+
+DEFAULT_CHUNK_VOXELS = 1 << 17
+
+ReadSlab = Callable[[int, int], np.ndarray]
+EstimateVoxels = Callable[[np.ndarray, np.ndarray], Estimate]
+
+
+@dataclasses.dataclass(frozen=True)
+class Slab:
+    """Maps of the slices `start` to `stop`.
+
+    `values` and `standard_errors` hold NaN where no estimate was made; `status` is OUTSIDE_MASK there or says why.
+    """
+
+    start: int
+    stop: int
+    values: Float[np.ndarray, "x y slice parameter"]
+    standard_errors: Float[np.ndarray, "x y slice parameter"]
+    status: UInt8[np.ndarray, "x y slice"]
+
+
+def map_volume(
+    read_slab: ReadSlab,
+    estimate: EstimateVoxels,
+    mask: Bool[np.ndarray, "x y z"],
+    edges: Sequence[tuple[int, int]],
+    *,
+    sigma: float | Float[np.ndarray, "x y z"],
+    n_parameters: int,
+    is_magnitude: bool,
+    chunk_voxels: int = DEFAULT_CHUNK_VOXELS,
+    progress: Progress | None = None,
+    n_done: int = 0,
+) -> Iterator[Slab]:
+    """Estimate every voxel of the mask, one slab in memory at a time.
+
+    Parameters
+    ----------
+    read_slab : `read_slab(start, stop)` returns the slices as (x, y, slice, volume).
+    estimate : `estimate(measurements (n, volume), sigma (n,))` returns an `Estimate` of n voxels. It is called with
+        at most `chunk_voxels` voxels; chunks of one call differ in n only at the end of a slab.
+    mask : voxels to estimate.
+    edges : (start, stop) of the slabs, from `slab_edges`; leave out those already finished.
+    sigma : noise standard deviation in signal units, one number or a map.
+    is_magnitude : mark voxels with negative measurements instead of estimating them.
+    progress : called after every chunk with the number of mask voxels done, `n_done` of them before this call.
+    """
+    total = int(np.count_nonzero(mask))
+    done = n_done
+    for start, stop in edges:
+        slab_mask = mask[:, :, start:stop]
+        n_voxels = int(np.count_nonzero(slab_mask))
+        values = np.full((n_voxels, n_parameters), np.nan, dtype=np.float32)
+        errors = np.full((n_voxels, n_parameters), np.nan, dtype=np.float32)
+        status = np.empty(n_voxels, dtype=np.uint8)
+        if n_voxels:
+            measurements = np.asarray(read_slab(start, stop), dtype=np.float32)[slab_mask]
+            noise = np.broadcast_to(np.float32(sigma), mask.shape)[:, :, start:stop][slab_mask]
+        for first in range(0, n_voxels, chunk_voxels):
+            part = slice(first, min(first + chunk_voxels, n_voxels))
+            safe, safe_sigma, status[part] = usable_measurements(
+                measurements[part], noise[part], is_magnitude=is_magnitude
+            )
+            estimated = estimate(safe, safe_sigma)
+            is_good = status[part] == Status.OK
+            values[part] = np.where(is_good[:, None], estimated.values, np.nan)
+            errors[part] = np.where(is_good[:, None], estimated.standard_errors, np.nan)
+            status[part] = np.where(is_good, estimated.status, status[part])
+            done += part.stop - part.start
+            if progress is not None:
+                progress(ProgressEvent("map", done, total))
+        yield _in_place(slab_mask, values, errors, status, start, stop)
+
+
+def _in_place(
+    mask: np.ndarray, values: np.ndarray, errors: np.ndarray, status: np.ndarray, start: int, stop: int
+) -> Slab:
+    """Voxel lists put back where the mask has them."""
+    shape = (*mask.shape, values.shape[-1])
+    value_map = np.full(shape, np.nan, dtype=np.float32)
+    error_map = np.full(shape, np.nan, dtype=np.float32)
+    status_map = np.full(mask.shape, Status.OUTSIDE_MASK, dtype=np.uint8)
+    value_map[mask], error_map[mask], status_map[mask] = values, errors, status
+    return Slab(start, stop, value_map, error_map, status_map)

@@ -1,0 +1,1 @@
+"""Files in and out: NIfTI images and maps, protocols, provenance, network files, atomic outputs."""

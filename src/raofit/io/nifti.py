@@ -1,0 +1,239 @@
+"""NIfTI images in (by slabs, scaled) and maps out (float32, the space of the input)."""
+
+import dataclasses
+import gzip
+import shutil
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import nibabel
+import numpy as np
+from jaxtyping import Bool, Float
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+
+from raofit.core.errors import FileError
+
+_AFFINE_TOLERANCE = 1e-3  # mm: far below a voxel, far above float32 rounding of a header
+_COPY_BYTES = 1 << 22
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageSeries:
+    """Volumes of one space, read a slab of slices at a time.
+
+    Parameters
+    ----------
+    paths : the files the volumes come from, in the order of the measurements.
+    shape : (x, y, z, volume).
+    affine : voxel indices to scanner millimeters, 4×4.
+    header : header of the first file; maps inherit its space.
+    """
+
+    paths: tuple[Path, ...]
+    shape: tuple[int, int, int, int]
+    affine: np.ndarray
+    header: nibabel.Nifti1Header = dataclasses.field(repr=False)
+    _images: tuple[nibabel.Nifti1Pair, ...] = dataclasses.field(repr=False)
+    _unpacked: tuple[tempfile.TemporaryDirectory, ...] = dataclasses.field(repr=False)
+
+    def read(self, start: int = 0, stop: int | None = None) -> Float[np.ndarray, "x y slice volume"]:
+        """Slices `start` to `stop` of every volume as float32, with the file's scaling applied."""
+        stop = self.shape[2] if stop is None else stop
+        slab = np.empty((*self.shape[:2], stop - start, self.shape[3]), dtype=np.float32)
+        first = 0
+        for path, image in zip(self.paths, self._images, strict=True):
+            last = first + _n_volumes(image)
+            try:
+                data = image.dataobj[:, :, start:stop]
+            except (OSError, ValueError, EOFError) as error:
+                raise FileError(f"{path}: the voxels could not be read ({error}); copy the file again") from error
+            slab[..., first:last] = data.reshape((*slab.shape[:3], last - first))
+            first = last
+        return slab
+
+
+def open_series(paths: Sequence[Path]) -> ImageSeries:
+    """Open one 4-D NIfTI, or several 3-D or 4-D ones whose volumes are joined in the given order.
+
+    Compressed files are unpacked to a temporary folder, deleted with the series, so slabs can be read at random.
+
+    Raises
+    ------
+    FileError
+        If a file is missing, truncated, not NIfTI, of complex or color type, a single 3-D image, or if shapes or
+        affines differ.
+    """
+    paths = tuple(Path(path) for path in paths)
+    images, folders = zip(*(_open(path) for path in paths), strict=True)
+    first = images[0]
+    if len(images) == 1 and first.ndim != 4:
+        raise FileError(
+            f"{paths[0]}: expected a 4-D image (x, y, z, volume), found {first.ndim}-D {_words(first.shape)}; "
+            "give the 4-D series, or list one 3-D file per volume"
+        )
+    for path, image in zip(paths, images, strict=True):
+        if image.ndim not in (3, 4):
+            raise FileError(f"{path}: expected a 3-D or 4-D image, found {image.ndim}-D {_words(image.shape)}")
+        _require_same_space(paths[0], first, path, image)
+    shape = (*first.shape[:3], sum(_n_volumes(image) for image in images))
+    if 0 in shape:
+        raise FileError(f"{paths[0]}: expected voxels and volumes, found an empty image of shape {_words(shape)}")
+    return ImageSeries(paths, shape, first.affine, first.header, images, tuple(f for f in folders if f is not None))
+
+
+def read_mask(path: Path, series: ImageSeries) -> Bool[np.ndarray, "x y z"]:
+    """Voxels where the mask image is neither zero nor NaN; 3-D, or 4-D with one volume, in the space of `series`.
+
+    Raises
+    ------
+    FileError
+        If the mask cannot be read, has another shape or affine, or selects nothing.
+    """
+    mask = read_volume(path, series, "mask")
+    selected = np.isfinite(mask) & (mask != 0)
+    if not selected.any():
+        raise FileError(f"{path}: the mask selects no voxel (all values are zero or NaN); give a mask that does")
+    return selected
+
+
+def read_volume(path: Path, series: ImageSeries, kind: str) -> Float[np.ndarray, "x y z"]:
+    """One volume (a mask, a noise map) in the space of `series`, float32; `kind` names it in messages.
+
+    Raises
+    ------
+    FileError
+        If it cannot be read, holds several volumes, or has another shape or affine than the images.
+    """
+    image, folder = _open(Path(path))
+    if image.ndim not in (3, 4) or _n_volumes(image) != 1:
+        raise FileError(f"{path}: expected a {kind} with one volume, found shape {_words(image.shape)}")
+    _require_same_space(series.paths[0], series._images[0], Path(path), image, kind)
+    try:
+        return np.asarray(image.dataobj, dtype=np.float32).reshape(series.shape[:3])
+    except (OSError, ValueError, EOFError) as error:
+        raise FileError(f"{path}: the voxels could not be read ({error}); copy the file again") from error
+    finally:
+        if folder is not None:
+            del image
+            folder.cleanup()
+
+
+def write_map(path: Path, slabs: Iterable[np.ndarray], series: ImageSeries, dtype=np.float32) -> None:
+    """Write a 3-D map in the space of `series` from consecutive slabs of slices, one slab in memory at a time.
+
+    Affine, qform and sform codes, voxel sizes and units are those of the input; the scaling is 1.
+    """
+    header = map_header(series, dtype)
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "wb") as file:
+        header.write_to(file)
+        file.write(b"\0" * (int(header["vox_offset"]) - file.tell()))
+        for slab in slabs:
+            file.write(np.asarray(slab, dtype=header.get_data_dtype()).tobytes(order="F"))
+
+
+def map_header(series: ImageSeries, dtype) -> nibabel.Nifti1Header:
+    """Header of a 3-D single-file map in the space of `series`."""
+    kind = nibabel.Nifti2Image if isinstance(series.header, nibabel.Nifti2Header) else nibabel.Nifti1Image
+    source = series.header
+    header = kind.header_class()
+    header.set_data_dtype(dtype)
+    header.set_data_shape(series.shape[:3])
+    header.set_zooms(source.get_zooms()[:3])
+    header.set_xyzt_units(*source.get_xyzt_units()[:1])
+    header.set_sform(source.get_sform(), int(source["sform_code"]))
+    header.set_qform(source.get_qform(), int(source["qform_code"]), strip_shears=True)
+    if source["sform_code"] == 0 and source["qform_code"] == 0:  # keep what the reader falls back to: nothing
+        header["pixdim"][0] = source["pixdim"][0]
+    header["vox_offset"] = header.single_vox_offset
+    header.set_slope_inter(1.0, 0.0)
+    header["descrip"] = b"raofit"
+    return header
+
+
+def _open(path: Path) -> tuple[nibabel.Nifti1Pair, tempfile.TemporaryDirectory | None]:
+    if not path.exists():
+        raise FileError(f"{path}: no such file; check the path")
+    if path.is_dir():
+        raise FileError(f"{path}: expected a NIfTI file, found a folder; give the image itself (.nii or .nii.gz)")
+    folder = None
+    readable = path
+    if path.suffix == ".gz":
+        folder = tempfile.TemporaryDirectory(prefix="raofit-")
+        readable = _unpack(path, Path(folder.name) / path.with_suffix("").name)
+    try:
+        image = nibabel.load(readable)
+    except (ImageFileError, HeaderDataError, OSError, ValueError, EOFError) as error:
+        raise FileError(f"{path}: this is not a readable NIfTI image ({_one_line(error)})") from error
+    if not isinstance(image, nibabel.Nifti1Pair):
+        raise FileError(f"{path}: expected NIfTI (.nii or .nii.gz), found {type(image).__name__}; convert it first")
+    _require_real(path, image)
+    _require_complete(path, image)
+    return image, folder
+
+
+def _unpack(path: Path, target: Path) -> Path:
+    try:
+        with gzip.open(path, "rb") as packed, open(target, "wb") as unpacked:
+            shutil.copyfileobj(packed, unpacked, _COPY_BYTES)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise FileError(
+            f"{path}: the compressed file is truncated or damaged ({_one_line(error)}); copy it again"
+        ) from error
+    return target
+
+
+def _require_complete(path: Path, image: nibabel.Nifti1Pair) -> None:
+    file = Path(image.file_map["image"].filename)
+    if not file.exists():
+        raise FileError(f"{path}: its voxel file {file.name} is missing; keep the .hdr and .img files together")
+    expected = int(image.dataobj.offset) + int(np.prod(image.shape)) * image.get_data_dtype().itemsize
+    found = file.stat().st_size
+    if file.suffix != ".gz" and found < expected:
+        raise FileError(
+            f"{path}: the file is truncated: the header promises {expected} bytes, it has {found}; copy it again"
+        )
+
+
+def _require_real(path: Path, image: nibabel.Nifti1Pair) -> None:
+    dtype = image.get_data_dtype()
+    if dtype.kind not in "iuf":
+        kind = "complex" if dtype.kind == "c" else "color"
+        raise FileError(f"{path}: expected real numbers, found {kind} voxels ({dtype}); give the magnitude image")
+
+
+def _require_same_space(
+    first_path: Path, first: nibabel.Nifti1Pair, path: Path, image: nibabel.Nifti1Pair, kind: str = "image"
+) -> None:
+    if image.shape[:3] != first.shape[:3]:
+        raise FileError(
+            f"{path}: the {kind} has {_words(image.shape[:3])} voxels but {first_path} has "
+            f"{_words(first.shape[:3])}; resample one to the other"
+        )
+    offset = np.abs(image.affine - first.affine).max()
+    if not offset <= _AFFINE_TOLERANCE * max(1.0, float(np.abs(first.affine).max())):
+        raise FileError(
+            f"{path}: the {kind} lies elsewhere than {first_path} (their affines differ by up to {offset:.3g} mm); "
+            "resample one to the other"
+        )
+
+
+def _n_volumes(image: nibabel.Nifti1Pair) -> int:
+    return image.shape[3] if image.ndim == 4 else 1
+
+
+def _words(shape: Sequence[int]) -> str:
+    return "×".join(str(size) for size in shape)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()).rstrip(".")
+
+
+def slabs_of(volume: np.ndarray, edges: Iterable[tuple[int, int]]) -> Iterator[np.ndarray]:
+    """The slices of a 3-D array, slab by slab."""
+    for start, stop in edges:
+        yield volume[:, :, start:stop]

@@ -9,7 +9,6 @@ import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 jax.config.update("jax_numpy_rank_promotion", "raise")
-jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 hypothesis.settings.register_profile("default", deadline=None, derandomize=True, max_examples=25, print_blob=True)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000, print_blob=True)

@@ -85,7 +85,7 @@ class BlackBoxModel(AbstractSignalModel):
         (parameters,), (direction,) = primals, tangents
         result = jax.ShapeDtypeStruct((self.host.n_measurements, len(self.parameters)), parameters.dtype)
         jacobian = jax.pure_callback(self.host.jacobian, result, parameters, vmap_method="broadcast_all")
-        return self._call(parameters), jnp.sum(jacobian * direction, axis=-1)
+        return self._call(parameters), jnp.sum(jacobian * direction[None, :], axis=-1)
 
 
 class _Host:

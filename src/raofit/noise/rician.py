@@ -35,8 +35,9 @@ class Rician(AbstractNoise):
     def sample(self, key: Array, signal: Float[Array, "*batch measurement"]) -> Float[Array, "*batch measurement"]:
         """Magnitude of the signal plus complex normal noise."""
         signal = jnp.asarray(signal)
-        real, imaginary = self.sigma_like(signal) * jax.random.normal(key, (2, *signal.shape), signal.dtype)
-        return jnp.hypot(signal + real, imaginary)
+        real, imaginary = jax.random.normal(key, (2, *signal.shape), signal.dtype)
+        sigma = self.sigma_like(signal)
+        return jnp.hypot(signal + sigma * real, sigma * imaginary)
 
     def log_density(
         self, measurement: Float[Array, "*batch measurement"], signal: Float[Array, "*batch measurement"]

@@ -1,0 +1,1 @@
+"""Targets, losses, networks and the training loop."""

@@ -1,0 +1,248 @@
+"""A trained network as an estimator: measurements in, parameters and status out."""
+
+import dataclasses
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Inexact
+
+from raofit.core.errors import ProtocolError
+from raofit.core.status import Status
+from raofit.estimators.estimate import Estimate
+from raofit.models import AbstractSignalModel
+from raofit.noise import NOISE_MODELS
+from raofit.training.networks import Perceptron
+from raofit.training.prior import Prior
+
+_CHUNK = 65_536  # voxels per call: input, hidden layers and output together stay near the cache
+_SMALLEST_CHUNK = 256
+_THREADS = 2  # one copies while the other computes
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkEstimator:
+    """Parameters from a trained perceptron.
+
+    Parameters
+    ----------
+    model : the signal model (and protocol) the network was trained for.
+    network : architecture.
+    weights : flat weight vector.
+    noise_name : noise model of the training measurements.
+    snr_range : (low, high) of amplitude/σ in training; equal ends for one SNR.
+    prior : where the training parameters were drawn from.
+    input_range : (2, inputs) lowest and highest network input seen in training; beyond it, plus a margin of one noise
+        standard deviation at the lowest SNR, a voxel is marked `OUT_OF_RANGE`.
+    label_range : (2, parameter) lowest and highest training label; an estimate beyond it by more than 10 % of its
+        width is marked `OUT_OF_RANGE`.
+    standard_error_factors : calibration of the standard errors, one factor per parameter.
+    card : measured bias, standard deviation and RMSE (see `raofit.recipes.card`).
+    provenance : recipe, seed, versions, training time.
+    """
+
+    model: AbstractSignalModel
+    network: Perceptron
+    weights: Float[np.ndarray, " weight"]
+    noise_name: str
+    snr_range: tuple[float, float]
+    prior: Prior
+    input_range: Float[np.ndarray, "2 input"]
+    label_range: Float[np.ndarray, "2 parameter"]
+    standard_error_factors: Float[np.ndarray, " parameter"]
+    card: Mapping = dataclasses.field(default_factory=dict, repr=False)
+    provenance: Mapping = dataclasses.field(default_factory=dict, repr=False)
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Parameter names along the last axis of the estimates."""
+        return self.model.parameter_names
+
+    @property
+    def snr(self) -> float:
+        """Geometric middle of the training SNRs."""
+        return float(np.sqrt(self.snr_range[0] * self.snr_range[1]))
+
+    def estimate(
+        self,
+        measurements: Inexact[np.ndarray, "*batch measurement"],
+        *,
+        sigma: float | Float[np.ndarray, "*batch"] | None = None,
+    ) -> Estimate:
+        """Estimates of any batch of voxels.
+
+        Parameters
+        ----------
+        measurements : measurements in the order of the model's protocol.
+        sigma : noise standard deviation, signal units, a number or one per voxel. It enters the standard errors only;
+            None stands for amplitude/SNR with the middle of the training SNRs.
+
+        Returns
+        -------
+        Estimate
+            Its standard errors are the delta method through the network's Jacobian J at the measurement,
+            SE_k = c_k·σ·√(Σ_m J_km²), with the factor c_k calibrated so that the mean SE² equals the measured variance
+            over the training prior. They state the scatter of the estimate, not its bias, which the card states.
+
+        Raises
+        ------
+        ProtocolError
+            If the number of measurements differs from the protocol's, or they are complex where magnitudes are due.
+        """
+        measurements = np.asarray(measurements)
+        self._check(measurements)
+        batch_shape = measurements.shape[:-1]
+        inputs = as_inputs(measurements.reshape(-1, measurements.shape[-1]))
+        values, status = self._in_chunks(_estimate, inputs)
+
+        def compute_standard_errors() -> np.ndarray:
+            return self._standard_errors(inputs, status, sigma).reshape(*batch_shape, -1)
+
+        return Estimate(
+            values.reshape(*batch_shape, -1), status.reshape(batch_shape), self.parameter_names, compute_standard_errors
+        )
+
+    def _check(self, measurements: np.ndarray) -> None:
+        expected = self.model.n_measurements
+        found = measurements.shape[-1] if measurements.ndim else 0
+        if found != expected:
+            raise ProtocolError(
+                f"expected {expected} measurements per voxel, as in the network's protocol "
+                f"({describe_protocol(self.model.protocol)}), got shape {measurements.shape}"
+            )
+        if np.iscomplexobj(measurements) != NOISE_MODELS[self.noise_name].is_complex:
+            expected_kind, found_kind = (
+                ("complex", "real") if not np.iscomplexobj(measurements) else ("real", "complex")
+            )
+            raise ProtocolError(
+                f"the network was trained with {self.noise_name} noise on {expected_kind} measurements, "
+                f"got {found_kind} ones"
+            )
+
+    def _in_chunks(self, function, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`function` over equal chunks, so that it is compiled once; the last chunk is filled up with zeros."""
+        n_voxels, n_parameters = len(inputs), len(self.parameter_names)
+        values, status = np.empty((n_voxels, n_parameters), np.float32), np.empty(n_voxels, np.uint8)
+        size = min(_CHUNK, max(_SMALLEST_CHUNK, 1 << max(n_voxels - 1, 0).bit_length()))
+        limits = self._limits()
+
+        def run(start: int) -> None:
+            chunk = inputs[start : start + size]
+            count = len(chunk)
+            if count < size:
+                chunk = np.concatenate([chunk, np.zeros((size - count, chunk.shape[1]), np.float32)])
+            found = function(self.model, self.network, self.weights, limits, NOISE_MODELS[self.noise_name], chunk)
+            values[start : start + count] = np.asarray(found[0])[:count]
+            status[start : start + count] = np.asarray(found[1])[:count]
+
+        starts = range(0, n_voxels, size)
+        if len(starts) > 1:
+            with ThreadPoolExecutor(_THREADS) as pool:
+                list(pool.map(run, starts))
+        elif starts:
+            run(0)
+        return values, status
+
+    def _limits(self) -> np.ndarray:
+        """Rows: lowest and highest accepted input, then lowest and highest accepted estimate (padded to one length)."""
+        n_inputs, n_parameters = self.input_range.shape[1], self.label_range.shape[1]
+        limits = np.zeros((4, max(n_inputs, n_parameters)), np.float32)
+        margin = 1.0 / self.snr_range[0]
+        limits[:2, :n_inputs] = self.input_range + margin * np.array([[-1.0], [1.0]])
+        width = self.label_range[1] - self.label_range[0]
+        limits[2:, :n_parameters] = self.label_range + 0.1 * width * np.array([[-1.0], [1.0]])
+        return limits
+
+    def _standard_errors(self, inputs: np.ndarray, status: np.ndarray, sigma) -> np.ndarray:
+        slope, amplitude = self._in_chunks(_sensitivity, inputs)[0], None
+        if sigma is None:
+            amplitude = np.asarray(self.network.amplitude(jnp.asarray(inputs.T))) / self.snr
+        else:
+            amplitude = np.broadcast_to(np.ravel(np.asarray(sigma, dtype=np.float32)), status.shape)
+        errors = slope * amplitude[:, None] * self.standard_error_factors.astype(np.float32)
+        return np.where((status < Status.NON_FINITE)[:, None], errors, np.float32(np.nan))
+
+
+def as_inputs(measurements: Inexact[np.ndarray, "voxel measurement"]) -> Float[np.ndarray, "voxel input"]:
+    """Measurements as float32 network inputs: complex ones as real parts, then imaginary parts."""
+    if np.iscomplexobj(measurements):
+        measurements = np.concatenate([measurements.real, measurements.imag], axis=-1)
+    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, which has a status
+        return np.ascontiguousarray(measurements, dtype=np.float32)
+
+
+@eqx.filter_jit
+def _estimate(model, network, weights, limits, noise, inputs):
+    """Values (voxel, parameter) and status (voxel,) of one chunk; the voxel axis is last inside."""
+    columns = inputs.T
+    scaled, _ = network.scaled_inputs(columns)
+    values = jax.vmap(model.canonical, in_axes=1, out_axes=1)(network.apply(weights, columns))
+    n_inputs, n_parameters = columns.shape[0], values.shape[0]
+    is_unseen = _any_outside(scaled, limits[0, :n_inputs], limits[1, :n_inputs])
+    is_unseen |= _any_outside(values, limits[2, :n_parameters], limits[3, :n_parameters])
+    status = jnp.where(is_unseen, Status.OUT_OF_RANGE, Status.OK)
+    if noise.is_magnitude:
+        status = jnp.where(jnp.any(columns < 0, axis=0), Status.NEGATIVE, status)
+    has_signal = jnp.any(columns != 0 if noise.is_complex else columns > 0, axis=0)
+    status = jnp.where(has_signal, status, Status.NON_POSITIVE)
+    status = jnp.where(jnp.all(jnp.isfinite(columns), axis=0), status, Status.NON_FINITE)
+    values = jnp.where((status < Status.NON_FINITE)[None], values, jnp.nan)
+    return values.T, status.astype(jnp.uint8)
+
+
+def _any_outside(rows: Array, low: Array, high: Array) -> Array:
+    return jnp.any((rows < low[:, None]) | (rows > high[:, None]), axis=0)
+
+
+@eqx.filter_jit
+def _sensitivity(model, network, weights, _limits, _noise, inputs):
+    """√(Σ_m J_km²) per voxel and parameter, with J the Jacobian of the estimate by the measurements."""
+    columns = inputs.T
+
+    def estimate(columns):
+        return jax.vmap(model.canonical, in_axes=1, out_axes=1)(network.apply(weights, columns))
+
+    values, pull = jax.vjp(estimate, columns)
+    rows = [pull(jnp.zeros_like(values).at[index].set(1.0))[0] for index in range(values.shape[0])]
+    slopes = jnp.stack([jnp.sqrt(jnp.sum(jnp.square(row), axis=0)) for row in rows], axis=-1)
+    return slopes, jnp.zeros(slopes.shape[0], jnp.uint8)
+
+
+def check_protocol(estimator: NetworkEstimator, protocol: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Indices that put measurements of `protocol` into the network's order: `measurements[..., order]`.
+
+    Another order of exactly the same settings is accepted; anything else is not.
+
+    Raises
+    ------
+    ProtocolError
+        If the settings differ, with a sentence that shows both.
+    """
+    own = estimator.model.protocol
+    given = {name: np.atleast_1d(np.asarray(values, dtype=np.float64)) for name, values in protocol.items()}
+    if sorted(own) == sorted(given) and all(given[name].shape == own[name].shape for name in own):
+        if all(_is_same(given[name], own[name]) for name in own):
+            return np.arange(estimator.model.n_measurements)
+        own_order = np.lexsort([own[name] for name in sorted(own)])
+        given_order = np.lexsort([given[name] for name in sorted(own)])
+        if all(_is_same(given[name][given_order], own[name][own_order]) for name in own):
+            order = np.empty_like(own_order)
+            order[own_order] = given_order
+            return order
+    raise ProtocolError(
+        f"the network was trained for {describe_protocol(own)}, but the measurements have {describe_protocol(given)}; "
+        "train a network for this protocol"
+    )
+
+
+def _is_same(first: np.ndarray, second: np.ndarray) -> bool:
+    return bool(np.allclose(first, second, rtol=1e-6, atol=0.0))
+
+
+def describe_protocol(protocol: Mapping[str, np.ndarray]) -> str:
+    """`b_values = 0, 10, 20` in words for a message."""
+    parts = [f"{name} = {', '.join(f'{value:g}' for value in np.ravel(values))}" for name, values in protocol.items()]
+    return "; ".join(parts) or "no protocol settings"

@@ -1,0 +1,167 @@
+"""Everything that decides how a network is trained, as plain values that fit in a file."""
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+
+from raofit.core.errors import RaofitError
+from raofit.noise import NOISE_MODELS
+from raofit.training.losses import Criterion
+from raofit.training.networks import CONSTRAINTS, INPUT_SCALINGS, Constraint, InputScaling
+from raofit.training.targets import OnBound
+from raofit.training.trainer import TrainerSettings
+
+LabelKind = Literal[
+    "truth",
+    "mle-rician",
+    "mle-gaussian",
+    "literal-rician",
+    "literal-gaussian",
+    "self-supervised",
+    "self-supervised-rician",
+]
+Weighting = Literal["inverse-mean", "inverse-crb", "none"]
+EmphasisForm = Literal["weighted", "literal"]
+OutputScaling = Literal["unit", "mean"]
+Fresh = Literal["none", "noise", "all"]
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingRecipe:
+    """How to train a network; the defaults are the paper's [epstein2022].
+
+    Parameters
+    ----------
+    labels : "truth"; "mle-rician", "mle-gaussian": the converged maximum-likelihood estimate of that very measurement;
+        "literal-rician", "literal-gaussian": the paper's released recipe (started at the truth, loose tolerances);
+        "self-supervised", "self-supervised-rician": no labels, squares or Rician likelihood in signal space.
+    alpha : share of the label's loss in α·L(label) + (1 − α)·L(truth).
+    weights : "inverse-mean" (1/mean²), "inverse-crb" (1/CRB at each sample's truth and SNR), or "none".
+    emphasis : name of a parameter whose residual counts `emphasis_factor` times more than the others'.
+    emphasis_form : "weighted" keeps the weights and divides the others; "literal" is the released code's form.
+    criterion : "squared" or "absolute" error.
+    noise : noise model of the simulated measurements.
+    snr : 1/σ at unit amplitude: a number, or (low, high), drawn log-uniformly per sample.
+    ranges : `{name: (low, high)}` in place of the model's typical ranges.
+    n_training, n_validation : samples.
+    n_realizations, variance_factor, tolerated_variance : R, λ and δ of the loss.
+    fresh : per epoch draw nothing anew ("none"), the noise, or noise and parameters ("all").
+    hidden : widths of the hidden layers; None for three as wide as the input.
+    restarts : random initializations trained together; the best on validation is kept.
+    batch_size, max_epochs, patience, learning_rate, final_learning_rate : see `TrainerSettings`.
+    constraint : constraint on the outputs.
+    input_scaling : see `Perceptron`; use "norm" for measurements in scanner units.
+    output_scaling : "unit" (a power of 1000, so diffusivities are in 1e-3 mm²/s), or "mean" (the prior's mean).
+    on_bound : hold out labels on a bound, or keep them.
+    seed : seed of everything random.
+
+    Raises
+    ------
+    RaofitError
+        If a value is not one of the above or two of them contradict each other.
+    """
+
+    labels: LabelKind = "truth"
+    alpha: float = 1.0
+    weights: Weighting = "inverse-mean"
+    emphasis: str | None = None
+    emphasis_factor: float = 1e6
+    emphasis_form: EmphasisForm = "weighted"
+    criterion: Criterion = "squared"
+    noise: str = "rician"
+    snr: tuple[float, float] = (15.0, 15.0)
+    ranges: Mapping[str, tuple[float, float]] | None = None
+    n_training: int = 80_000
+    n_validation: int = 20_000
+    n_realizations: int = 1
+    variance_factor: float = 1.0
+    tolerated_variance: float = 0.0
+    fresh: Fresh = "none"
+    hidden: tuple[int, ...] | None = None
+    restarts: int = 16
+    batch_size: int = 100
+    max_epochs: int = 187
+    patience: int = 37
+    learning_rate: float = 1e-3
+    final_learning_rate: float | None = None
+    constraint: Constraint = "abs"
+    input_scaling: InputScaling = "none"
+    output_scaling: OutputScaling = "unit"
+    on_bound: OnBound = "hold-out"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        low, high = (float(value) for value in np.broadcast_to(self.snr, (2,)))
+        object.__setattr__(self, "snr", (low, high))
+        if self.hidden is not None:
+            object.__setattr__(self, "hidden", tuple(int(width) for width in self.hidden))
+        if not 0 < low <= high < np.inf:
+            raise RaofitError(f"recipe `snr`: expected 0 < low <= high, got {low:g} to {high:g}")
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise RaofitError(f"recipe `{name}`: expected one of {', '.join(allowed)}, got {getattr(self, name)!r}")
+        if not 0.0 <= self.alpha <= 1.0:
+            raise RaofitError(f"recipe `alpha`: expected a share from 0 to 1, got {self.alpha:g}")
+        if min(self.n_training, self.n_validation, self.n_realizations, self.restarts) < 1:
+            raise RaofitError("recipe: expected at least 1 training sample, validation sample, realization and restart")
+        if self.n_realizations > 1 and self.labels.startswith(("mle", "literal")):
+            raise RaofitError(
+                f"recipe: labels `{self.labels}` belong to one measurement, so `n_realizations` must be 1, "
+                f"got {self.n_realizations}"
+            )
+        if self.labels.startswith("self-supervised") and NOISE_MODELS[self.noise].is_complex:
+            raise RaofitError("recipe: self-supervised losses compare real measurements; use labels with complex noise")
+        self.trainer_settings()
+
+    @classmethod
+    def paper(cls, snr: float, **changes) -> "TrainingRecipe":
+        """The paper's training at one SNR; `changes` replace single fields."""
+        return dataclasses.replace(cls(snr=(snr, snr)), **changes)
+
+    @classmethod
+    def on_the_spot(cls, snr: float | tuple[float, float], **changes) -> "TrainingRecipe":
+        """A good network for one scan in well under a minute on two cores: wider layers, larger batches, a decaying
+        learning rate, two restarts, and inputs scaled so that scanner units do not matter.
+        """
+        recipe = cls(
+            snr=snr,  # type: ignore[arg-type]
+            n_training=100_000,
+            n_validation=20_000,
+            hidden=(32, 32, 32),
+            restarts=2,
+            batch_size=500,
+            max_epochs=60,
+            patience=60,
+            learning_rate=5e-3,
+            final_learning_rate=1e-5,
+            input_scaling="norm",
+            output_scaling="mean",
+        )
+        return dataclasses.replace(recipe, **changes)
+
+    def trainer_settings(self) -> TrainerSettings:
+        """The fields the trainer needs."""
+        return TrainerSettings(
+            self.batch_size, self.max_epochs, self.patience, self.learning_rate, self.final_learning_rate
+        )
+
+    def as_dict(self) -> dict:
+        """Plain values for a file."""
+        return dataclasses.asdict(self)
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "labels": typing.get_args(LabelKind),
+    "weights": typing.get_args(Weighting),
+    "emphasis_form": typing.get_args(EmphasisForm),
+    "criterion": typing.get_args(Criterion),
+    "noise": tuple(sorted(NOISE_MODELS)),
+    "fresh": typing.get_args(Fresh),
+    "constraint": CONSTRAINTS,
+    "input_scaling": INPUT_SCALINGS,
+    "output_scaling": typing.get_args(OutputScaling),
+    "on_bound": typing.get_args(OnBound),
+}

@@ -120,6 +120,31 @@ REFERENCES: dict[str, Reference] = {
         1993,
         note="ISBN 0-13-345711-7",
     ),
+    "kingma2015": Reference(
+        "article",
+        "Kingma, Diederik P. and Ba, Jimmy",
+        "Adam: A Method for Stochastic Optimization",
+        "International Conference on Learning Representations",
+        2015,
+        doi="10.48550/arXiv.1412.6980",
+    ),
+    "koay2006": Reference(
+        "article",
+        "Koay, Cheng Guan and Basser, Peter J.",
+        "Analytically exact correction scheme for signal extraction from noisy magnitude MR signals",
+        "Journal of Magnetic Resonance 179(2):317-322",
+        2006,
+        doi="10.1016/j.jmr.2006.01.016",
+    ),
+    "koay2009": Reference(
+        "article",
+        "Koay, Cheng Guan and Özarslan, Evren and Pierpaoli, Carlo",
+        "Probabilistic Identification and Estimation of Noise (PIESNO): a self-consistent approach and its "
+        "applications in MRI",
+        "Journal of Magnetic Resonance 199(1):94-103",
+        2009,
+        doi="10.1016/j.jmr.2009.03.005",
+    ),
     "lebihan1986": Reference(
         "article",
         "Le Bihan, Denis and Breton, Eric and Lallemand, Denis and Grenier, Philippe and Cabanis, Emmanuel and "

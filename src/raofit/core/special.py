@@ -36,7 +36,7 @@ def rician_information(amplitude: Float[Array, "*any"]) -> Float[Array, "*any"]:
 
     I(a) = E[(x·I1(ax)/I0(ax) − a)²] for x ~ Rice(a, 1).
     """
-    squared = amplitude * amplitude
+    squared = jnp.square(jnp.minimum(amplitude, 1e15))  # the limit is reached long before; its square is a float32
     return _smooth_rest(squared, "rician_information") * squared / (1.0 + squared)
 
 

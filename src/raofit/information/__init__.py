@@ -1,0 +1,1 @@
+"""Information: what measurements can tell about parameters, whatever the estimator."""

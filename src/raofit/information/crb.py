@@ -51,7 +51,7 @@ def crb(
     unknown = set(fixed) - set(model.parameter_names)
     if unknown:
         raise RaofitError(
-            f"fixed: `{sorted(unknown)[0]}` is not a parameter; the model has {', '.join(model.parameter_names)}"
+            f"fixed: `{min(unknown)}` is not a parameter; the model has {', '.join(model.parameter_names)}"
         )
     with jax.enable_x64(True):
         values = jnp.asarray(np.asarray(parameters), dtype=jnp.float64)
@@ -67,12 +67,12 @@ def bound_from_information(
 
     The matrix is scaled to a unit diagonal first, so units do not matter to its conditioning.
     """
-    free = jnp.asarray(~is_fixed)
     diagonal = jnp.diagonal(information, axis1=-2, axis2=-1)
+    free = jnp.broadcast_to(~is_fixed, diagonal.shape)
     informed = free & (diagonal > 0)
     scale = jnp.where(informed, jnp.sqrt(jnp.where(informed, diagonal, 1.0)), 1.0)
     both = informed[..., :, None] & informed[..., None, :]
-    identity = jnp.eye(information.shape[-1], dtype=information.dtype)
+    identity = jnp.broadcast_to(jnp.eye(information.shape[-1], dtype=information.dtype), information.shape)
     scaled = jnp.where(both, information / (scale[..., :, None] * scale[..., None, :]), identity)
     values, vectors = jnp.linalg.eigh(scaled)
     floor = 10 * scaled.shape[-1] * jnp.finfo(scaled.dtype).eps

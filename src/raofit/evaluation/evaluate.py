@@ -175,7 +175,7 @@ class _Moments:
         self.squares[rows] += _group_sum(deviation**2, group, n_groups) + step**2 * overlap
         self.mean[rows] += step * count / np.maximum(both, 1)
         self.count[rows] = both.astype(np.int64)
-        at_bound = estimate.diagnostics.get("at_bound")
+        at_bound = estimate.diagnostics.get("is_at_bound")
         self.at_bound[rows] += np.nan if at_bound is None else _group_sum(at_bound[:n_real], group, n_groups)
         for code in np.unique(estimate.status[:n_real]):
             counts = self.status_counts.setdefault(Status(int(code)), np.zeros(len(self._truths), dtype=np.int64))

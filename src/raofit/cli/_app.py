@@ -17,6 +17,8 @@ _VERBS = {
     "reproduce": ("reproduce:reproduce", "Repeat the study of a paper."),
 }
 
+_DEBUG = "--debug"
+
 _HELP = """Quantitative-MRI parameter maps from estimators whose bias and variance are known.
 
 Results go to standard output, progress and messages to standard error.
@@ -25,8 +27,11 @@ shows the traceback of an error.
 """
 
 
-def build_app() -> cyclopts.App:
-    """The application with its verbs; a verb's module is imported when it runs or when help is asked for."""
+def build_app(*, is_overview: bool = False) -> cyclopts.App:
+    """The application with its verbs; a verb's module is imported when it runs or its own help is asked for.
+
+    `is_overview` attaches the one-line summaries, which the list of verbs shows in place of the verbs' docstrings.
+    """
     app = cyclopts.App(
         name="raofit",
         help=_HELP,
@@ -36,17 +41,19 @@ def build_app() -> cyclopts.App:
         suppress_keyboard_interrupt=False,
     )
     for name, (target, summary) in _VERBS.items():
-        app.command(f"raofit.cli.{target}", name=name, help=summary, help_format="markdown")
+        help_text = {"help": summary} if is_overview else {}
+        app.command(f"raofit.cli.{target}", name=name, help_format="markdown", **help_text)
     return app
 
 
 def main(tokens: Sequence[str] | None = None) -> int:
     """Run the command line (default: `sys.argv`) and return its exit code."""
     tokens = list(sys.argv[1:] if tokens is None else tokens)
-    is_debug = "--debug" in tokens
-    tokens = [token for token in tokens if token != "--debug"]
+    is_debug = _DEBUG in tokens
+    tokens = [token for token in tokens if token != _DEBUG]
+    is_overview = not tokens or tokens[0].startswith("-")
     try:
-        build_app()(tokens, exit_on_error=False, print_error=False)
+        build_app(is_overview=is_overview)(tokens, exit_on_error=False, print_error=False)
     except BaseException as error:
         return exit_code_of(error, is_debug=is_debug)
     return 0

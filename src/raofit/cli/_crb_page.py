@@ -92,7 +92,7 @@ def write_crb_folder(
     figure = precision_figure(model, noise, precisions, at, fixed)
     record = provenance(sys.argv, [])
     with new_folder(out, force=force) as work:
-        with open(work / "crb.csv", "w", newline="", encoding="utf-8") as file:
+        with (work / "crb.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(HEADER)
             writer.writerows([*cells, verdict.text] for *cells, verdict in precision_rows(precisions))

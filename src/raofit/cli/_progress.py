@@ -12,7 +12,7 @@ from raofit.core.progress import ProgressEvent
 
 @contextlib.contextmanager
 def progress_bar() -> Iterator[ProgressCallback]:
-    """A callback that draws one bar per stage while the block runs; the bars vanish at its end or without a terminal."""
+    """A callback that draws one bar per stage while the block runs; none is drawn without a terminal."""
     console = Console(stderr=True)
     bars = Progress(
         TextColumn("{task.description}"),

@@ -53,7 +53,8 @@ def crb(
     force
         Replace an existing output folder.
     """
-    from raofit import models, noise as noises
+    from raofit import models
+    from raofit import noise as noises
     from raofit.cli._crb_page import print_precision, write_crb_folder
     from raofit.information.identifiability import attainable_precision, point, unidentifiable_share
     from raofit.io.output import require_free

@@ -89,6 +89,7 @@ def attainable_precision(
     *,
     fixed: Collection[str] = (),
     typical: Ranges | None = None,
+    bounds: Ranges | None = None,
 ) -> tuple[Precision, ...]:
     """Attainable precision of every parameter of a model at one point.
 
@@ -97,7 +98,7 @@ def attainable_precision(
     noise : noise model with one sigma, signal units.
     at : true values by name; default: the middle of each typical range.
     fixed : names of parameters that are known.
-    typical : typical ranges that override the model's.
+    typical, bounds : typical ranges, and bounds on `at`, that override the model's.
 
     Raises
     ------
@@ -113,7 +114,7 @@ def attainable_precision(
     ['weak', 'weak', 'weak', 'not identifiable']
     """
     ranges = resolve_ranges(model.parameters, typical, "typical")
-    values = point(model, at)
+    values = point(model, at, bounds=bounds)
     deviations = np.sqrt(crb(model, values, noise, fixed=fixed))
     return tuple(
         Precision(
@@ -134,16 +135,20 @@ def _scale(parameter: Parameter, value: float) -> float:
     return float(value) / parameter.typical_value if parameter.is_amplitude else 1.0
 
 
-def point(model: AbstractSignalModel, at: Mapping[str, float] | None) -> Float[np.ndarray, " parameter"]:
+def point(
+    model: AbstractSignalModel, at: Mapping[str, float] | None, *, bounds: Ranges | None = None
+) -> Float[np.ndarray, " parameter"]:
     """A parameter vector: typical values, overridden by `at`; raises `RaofitError` for an unusable name or value."""
+    limits = resolve_ranges(model.parameters, bounds, "bounds")
     values = np.array([parameter.typical_value for parameter in model.parameters])
     for name, value in (at or {}).items():
         if name not in model.parameter_names:
             raise RaofitError(f"at: `{name}` is not a parameter; the model has {', '.join(model.parameter_names)}")
         index = model.parameter_names.index(name)
-        lower, upper = model.parameters[index].bounds
+        lower, upper = limits[index]
         if not lower <= value <= upper:
-            raise RaofitError(f"at: expected `{name}` between {lower:g} and {upper:g}, got {value:g}")
+            unit = model.parameters[index].unit
+            raise RaofitError(f"at: expected `{name}` between {lower:g} and {upper:g} {unit}, got {value:g}")
         values[index] = value
     return values
 

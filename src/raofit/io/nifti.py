@@ -4,8 +4,9 @@ import dataclasses
 import gzip
 import shutil
 import tempfile
+import weakref
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import nibabel
@@ -30,21 +31,21 @@ class ImageSeries:
     shape : (x, y, z, volume).
     affine : voxel indices to scanner millimeters, 4×4.
     header : header of the first file; maps inherit its space.
+    images : the opened files.
     """
 
     paths: tuple[Path, ...]
     shape: tuple[int, int, int, int]
     affine: np.ndarray
     header: nibabel.Nifti1Header = dataclasses.field(repr=False)
-    _images: tuple[nibabel.Nifti1Pair, ...] = dataclasses.field(repr=False)
-    _unpacked: tuple[tempfile.TemporaryDirectory, ...] = dataclasses.field(repr=False)
+    images: tuple[nibabel.Nifti1Pair, ...] = dataclasses.field(repr=False)
 
     def read(self, start: int = 0, stop: int | None = None) -> Float[np.ndarray, "x y slice volume"]:
         """Slices `start` to `stop` of every volume as float32, with the file's scaling applied."""
         stop = self.shape[2] if stop is None else stop
         slab = np.empty((*self.shape[:2], stop - start, self.shape[3]), dtype=np.float32)
         first = 0
-        for path, image in zip(self.paths, self._images, strict=True):
+        for path, image in zip(self.paths, self.images, strict=True):
             last = first + _n_volumes(image)
             try:
                 data = image.dataobj[:, :, start:stop]
@@ -67,7 +68,7 @@ def open_series(paths: Sequence[Path]) -> ImageSeries:
         affines differ.
     """
     paths = tuple(Path(path) for path in paths)
-    images, folders = zip(*(_open(path) for path in paths), strict=True)
+    images = tuple(_open(path) for path in paths)
     first = images[0]
     if len(images) == 1 and first.ndim != 4:
         raise FileError(
@@ -81,7 +82,7 @@ def open_series(paths: Sequence[Path]) -> ImageSeries:
     shape = (*first.shape[:3], sum(_n_volumes(image) for image in images))
     if 0 in shape:
         raise FileError(f"{paths[0]}: expected voxels and volumes, found an empty image of shape {_words(shape)}")
-    return ImageSeries(paths, shape, first.affine, first.header, images, tuple(f for f in folders if f is not None))
+    return ImageSeries(paths, shape, first.affine, first.header, images)
 
 
 def read_mask(path: Path, series: ImageSeries) -> Bool[np.ndarray, "x y z"]:
@@ -107,18 +108,14 @@ def read_volume(path: Path, series: ImageSeries, kind: str) -> Float[np.ndarray,
     FileError
         If it cannot be read, holds several volumes, or has another shape or affine than the images.
     """
-    image, folder = _open(Path(path))
+    image = _open(Path(path))
     if image.ndim not in (3, 4) or _n_volumes(image) != 1:
         raise FileError(f"{path}: expected a {kind} with one volume, found shape {_words(image.shape)}")
-    _require_same_space(series.paths[0], series._images[0], Path(path), image, kind)
+    _require_same_space(series.paths[0], series.images[0], Path(path), image, kind)
     try:
         return np.asarray(image.dataobj, dtype=np.float32).reshape(series.shape[:3])
     except (OSError, ValueError, EOFError) as error:
         raise FileError(f"{path}: the voxels could not be read ({error}); copy the file again") from error
-    finally:
-        if folder is not None:
-            del image
-            folder.cleanup()
 
 
 def write_map(path: Path, slabs: Iterable[np.ndarray], series: ImageSeries, dtype=np.float32) -> None:
@@ -154,16 +151,25 @@ def map_header(series: ImageSeries, dtype) -> nibabel.Nifti1Header:
     return header
 
 
-def _open(path: Path) -> tuple[nibabel.Nifti1Pair, tempfile.TemporaryDirectory | None]:
+def _open(path: Path) -> nibabel.Nifti1Pair:
     if not path.exists():
         raise FileError(f"{path}: no such file; check the path")
     if path.is_dir():
         raise FileError(f"{path}: expected a NIfTI file, found a folder; give the image itself (.nii or .nii.gz)")
-    folder = None
-    readable = path
-    if path.suffix == ".gz":
-        folder = tempfile.TemporaryDirectory(prefix="raofit-")
-        readable = _unpack(path, Path(folder.name) / path.with_suffix("").name)
+    if path.suffix != ".gz":
+        return _load(path, path)
+    folder = tempfile.mkdtemp(prefix="raofit-")
+    try:
+        image = _load(path, _unpack(path, Path(folder) / path.with_suffix("").name))
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(image, shutil.rmtree, folder, ignore_errors=True)
+    return image
+
+
+def _load(path: Path, readable: Path) -> nibabel.Nifti1Pair:
+    """The image in `readable`; messages speak of `path`."""
     try:
         image = nibabel.load(readable)
     except (ImageFileError, HeaderDataError, OSError, ValueError, EOFError) as error:
@@ -172,12 +178,12 @@ def _open(path: Path) -> tuple[nibabel.Nifti1Pair, tempfile.TemporaryDirectory |
         raise FileError(f"{path}: expected NIfTI (.nii or .nii.gz), found {type(image).__name__}; convert it first")
     _require_real(path, image)
     _require_complete(path, image)
-    return image, folder
+    return image
 
 
 def _unpack(path: Path, target: Path) -> Path:
     try:
-        with gzip.open(path, "rb") as packed, open(target, "wb") as unpacked:
+        with gzip.open(path, "rb") as packed, target.open("wb") as unpacked:
             shutil.copyfileobj(packed, unpacked, _COPY_BYTES)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise FileError(
@@ -231,9 +237,3 @@ def _words(shape: Sequence[int]) -> str:
 
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split()).rstrip(".")
-
-
-def slabs_of(volume: np.ndarray, edges: Iterable[tuple[int, int]]) -> Iterator[np.ndarray]:
-    """The slices of a 3-D array, slab by slab."""
-    for start, stop in edges:
-        yield volume[:, :, start:stop]

@@ -85,14 +85,14 @@ def new_file(path: Path, *, force: bool = False) -> Iterator[Path]:
 def replace(work: Path, path: Path) -> None:
     """Rename `work` to `path`; what was there is removed only after the new one is in place."""
     if not path.is_dir() or path.is_symlink():
-        os.replace(work, path)
+        work.replace(path)
         return
     old = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.replaced")
-    os.replace(path, old)
+    path.replace(old)
     try:
-        os.replace(work, path)
+        work.replace(path)
     except OSError:
-        os.replace(old, path)
+        old.replace(path)
         raise
     shutil.rmtree(old, ignore_errors=True)
 

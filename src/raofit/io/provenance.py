@@ -37,7 +37,7 @@ def versions() -> dict[str, str]:
 def sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         while block := file.read(_READ_BYTES):
             digest.update(block)
     return digest.hexdigest()

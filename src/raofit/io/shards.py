@@ -1,6 +1,5 @@
 """Finished slabs of a running map on disk, so that an interrupted run continues where it stopped."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,9 +20,9 @@ class Shards:
         """Keep one finished slab."""
         path = self._path(slab.start, slab.stop)
         part = path.with_suffix(".part")
-        with open(part, "wb") as file:
+        with part.open("wb") as file:
             np.savez(file, values=slab.values, standard_errors=slab.standard_errors, status=slab.status)
-        os.replace(part, path)
+        part.replace(path)
 
     def load(self, start: int, stop: int) -> Slab:
         """One slab as it was saved."""

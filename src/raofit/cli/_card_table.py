@@ -1,0 +1,33 @@
+"""The measured card of a network on standard output: drawn for a terminal, tab-separated for a pipe."""
+
+from rich.console import Console
+from rich.table import Table
+
+from raofit.estimators.network import NetworkEstimator
+
+COLUMNS = ("bias", "bias_slope", "std", "rmse", "crb_std", "constant_rmse")
+
+
+def card_rows(network: NetworkEstimator) -> list[tuple[str, ...]]:
+    """(SNR, parameter, unit, then one text per column of `COLUMNS`) for every SNR and parameter."""
+    units = {parameter.name: parameter.unit for parameter in network.model.parameters}
+    return [
+        (f"{entry['snr']:.4g}", name, units[name], *(f"{figures[column]:.4g}" for column in COLUMNS))
+        for entry in network.card["entries"]
+        for name, figures in entry["parameters"].items()
+    ]
+
+
+def print_card(network: NetworkEstimator) -> None:
+    """Print the card."""
+    header = ("SNR", "parameter", "unit", *COLUMNS)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        print("\n".join("\t".join(row) for row in [header, *card_rows(network)]))
+        return
+    table = Table(title=f"{network.model.name}: {network.card['n_truths']} truths, {network.card['n_repeats']} repeats")
+    for name in header:
+        table.add_column(name, justify="left" if name in ("parameter", "unit") else "right")
+    for row in card_rows(network):
+        table.add_row(*row)
+    console.print(table)

@@ -1,0 +1,185 @@
+"""The report page of a map folder: pictures, counts in words, precision, and what not to trust."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from raofit import noise
+from raofit.cli._crb_page import precision_table
+from raofit.cli._map_estimator import ChosenEstimator
+from raofit.cli._map_summary import MapSummary
+from raofit.cli._noise_level import NoiseLevel
+from raofit.core.status import Status
+from raofit.information.identifiability import Precision, Verdict, attainable_precision, prior_standard_deviation
+from raofit.io.nifti import ImageSeries
+from raofit.models import AbstractSignalModel
+from raofit.plot import style
+from raofit.plot.maps import plot_histograms, plot_parameter_maps, plot_status_map
+from raofit.report import Badge, Figure, Paragraph, Report, Section, Table
+
+if TYPE_CHECKING:
+    from raofit.cli._map_run import MapOptions
+
+_MANY_ON_BOUND = 0.05
+_MANY_LOST = 0.25
+
+
+def map_report(
+    options: "MapOptions",
+    model: AbstractSignalModel,
+    series: ImageSeries,
+    level: NoiseLevel,
+    chosen: ChosenEstimator,
+    limits: np.ndarray,
+    summary: MapSummary,
+    shared: Mapping[str, Any],
+) -> Report:
+    """The page as data."""
+    names = ", ".join(path.name for path in options.images[:3]) + (" …" if len(options.images) > 3 else "")
+    shape = "×".join(map(str, series.shape))
+    precisions = _precisions(model, chosen, level, limits, summary)
+    sections = [
+        Section("In short", _in_short(model, level, summary, precisions, limits)),
+        Section("Maps", _maps(model, limits, summary)),
+        Section("What happened in each voxel", _status(summary)),
+    ]
+    if precisions:
+        caption = (
+            "Least standard deviation of any unbiased estimate (Cramér-Rao bound) in a voxel with the median "
+            f"estimates and sigma = {level.median:.4g}, beside the spread of the parameter's typical range."
+        )
+        sections.append(Section("Attainable precision", [precision_table(precisions, caption)]))
+    sections.append(Section("How it was done", _method(model, level, chosen, limits)))
+    flat = {key: value for key, value in shared.items() if key not in ("Settings", "Inputs", "GeneratedBy")}
+    hashes = {f"SHA-256 of {item['Path']}": item["SHA256"] for item in shared["Inputs"]}
+    return Report(f"Maps of {names}", f"{model.name}, {chosen.name}, {shape} voxels×volumes", sections, flat | hashes)
+
+
+def doubts(
+    model: AbstractSignalModel, summary: MapSummary, precisions: tuple[Precision, ...], limits: np.ndarray
+) -> list[str]:
+    """Sentences about parameters that should not be trusted, and why; empty if there are none."""
+    found = []
+    for index, parameter in enumerate(model.parameters):
+        on_bound = summary.shares_on_bound[index]
+        if on_bound.sum() > _MANY_ON_BOUND:
+            low, high = (f"{share:.0%} on the {side}" for share, side in zip(on_bound, ("lower", "upper"), strict=True))
+            bounds = f"{limits[index, 0]:g} to {limits[index, 1]:g}" + (
+                "" if parameter.unit == "1" else " " + parameter.unit
+            )
+            found.append(f"{parameter.name} lies on a fit bound in many voxels ({low}, {high}; bounds {bounds}).")
+    lost = [item for item in precisions if item.verdict is Verdict.NOT_IDENTIFIABLE]
+    found += [f"At the median of these maps, {item.sentence}" for item in lost]
+    lost_names = {item.parameter.name for item in lost}
+    for index, parameter in enumerate(model.parameters):
+        if parameter.is_amplitude or parameter.name in lost_names or not len(summary.values):
+            continue
+        share = float(
+            np.mean(~(summary.standard_errors[:, index] <= prior_standard_deviation(parameter, parameter.typical)))
+        )
+        if share > _MANY_LOST:
+            found.append(
+                f"{parameter.name} has a standard error above the spread of its typical range in {share:.0%} of the "
+                "voxels: read averages over regions, not single voxels."
+            )
+    return found
+
+
+def _in_short(model, level, summary, precisions, limits) -> list:
+    n_good = sum(count for status, count in summary.counts.items() if status.is_usable)
+    share = n_good / max(summary.n_voxels, 1)
+    blocks: list = [
+        Paragraph(
+            f"{n_good} of {summary.n_voxels} voxels in the mask ({share:.1%}) have an estimate, "
+            f"{summary.counts.get(Status.OK, 0)} of them without any reservation. {_capital(level.sentence)}; "
+            f"the median SNR is {level.snr:.3g}."
+        )
+    ]
+    found = doubts(model, summary, precisions, limits)
+    blocks += [Paragraph(f"Do not trust blindly: {sentence}", "warning") for sentence in found]
+    if not found:
+        blocks.append(Paragraph("Good news: nothing in these maps speaks against any parameter as a whole.", "good"))
+    rows = []
+    for index, parameter in enumerate(model.parameters):
+        values = summary.values[:, index]
+        quartiles = np.quantile(values, [0.25, 0.5, 0.75]) if values.size else [np.nan] * 3
+        errors = summary.standard_errors[:, index]
+        error = float(np.median(errors)) if errors.size else float("nan")
+        rows.append((parameter.name, parameter.unit, *(f"{value:.4g}" for value in quartiles), f"{error:.3g}"))
+    header = ("parameter", "unit", "lower quartile", "median", "upper quartile", "median standard error")
+    blocks.append(Table(header, rows, "Parameters over the voxels with an estimate."))
+    return blocks
+
+
+def _maps(model, limits, summary) -> list:
+    mask = summary.slice_status != Status.OUTSIDE_MASK
+    parameters = model.parameters
+    spans = {parameter.name: style.nice_limits(summary.values[:, index]) for index, parameter in enumerate(parameters)}
+    values = {parameter.name: summary.slice_values[..., index] for index, parameter in enumerate(parameters)}
+    errors = {
+        parameter.name: np.where(np.isinf(summary.slice_errors[..., index]), np.nan, summary.slice_errors[..., index])
+        for index, parameter in enumerate(parameters)
+    }
+    sample = {parameter.name: summary.values[:, index] for index, parameter in enumerate(parameters)}
+    bounds = {parameter.name: tuple(pair) for parameter, pair in zip(parameters, limits.tolist(), strict=True)}
+    where = f"slice {summary.slice_index} (counted from 0), the one with the most voxels in the mask"
+    names = ", ".join(model.parameter_names)
+    return [
+        Figure(plot_parameter_maps(values, parameters, mask, limits=spans), f"Maps, {where}.", f"Maps of {names}."),
+        Figure(
+            plot_parameter_maps(errors, parameters, mask, quantity="standard error of"),
+            f"Standard errors, {where}.",
+            f"Maps of the standard errors of {names}.",
+        ),
+        Figure(
+            plot_histograms(sample, parameters, limits=spans, bounds=bounds),
+            "Distribution over all voxels with an estimate; a dashed line is a fit bound.",
+            f"Histograms of {names}.",
+        ),
+    ]
+
+
+def _status(summary) -> list:
+    rows = []
+    for status, count in summary.counts.items():
+        tone = "good" if status is Status.OK else "warning" if status.is_usable else "bad"
+        badge = Badge(status.name.replace("_", " ").lower(), tone)
+        rows.append((badge, f"{int(status)}", f"{count}", f"{count / summary.n_voxels:.1%}", status.sentence))
+    header = ("status", "code", "voxels", "share", "meaning")
+    return [
+        Figure(
+            plot_status_map(summary.slice_status),
+            f"Status of every voxel of slice {summary.slice_index}.",
+            "Map of the status codes with their legend.",
+        ),
+        Table(header, rows, "Outcome of all voxels in the mask; the code is the value in status.nii.gz."),
+    ]
+
+
+def _method(model, level, chosen, limits) -> list:
+    blocks = [Paragraph(sentence) for sentence in chosen.sentences]
+    blocks.append(Paragraph(f"{_capital(level.sentence)}. It is the standard deviation of one Gaussian channel."))
+    for field in model.protocol_fields:
+        values = ", ".join(f"{value:g}" for value in model.protocol[field.name])
+        blocks.append(Paragraph(f"{field.name} ({field.unit}): {values}"))
+    rows = [
+        (parameter.name, parameter.unit, f"{low:g}", f"{high:g}", parameter.description)
+        for parameter, (low, high) in zip(model.parameters, limits, strict=True)
+    ]
+    blocks.append(Table(("parameter", "unit", "lower bound", "upper bound", "meaning"), rows, "Parameters and bounds."))
+    return blocks
+
+
+def _precisions(model, chosen, level, limits, summary) -> tuple[Precision, ...]:
+    """Precision at the median estimates; nothing if there is no estimate or no sigma."""
+    medians = summary.medians
+    if not (np.all(np.isfinite(medians)) and level.median > 0):
+        return ()
+    inside = np.clip(medians.astype(np.float64), limits[:, 0], limits[:, 1])
+    at = dict(zip(model.parameter_names, inside.tolist(), strict=True))
+    return attainable_precision(model, noise.build(chosen.noise_name, level.median), at, bounds=limits)
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

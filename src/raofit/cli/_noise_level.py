@@ -1,0 +1,160 @@
+"""The noise level of a series: from `--sigma`, or measured in the data; and what is known about its signal."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from raofit import noise
+from raofit.core.errors import RaofitError
+from raofit.engine import usable_measurements
+from raofit.estimators.maximum_likelihood import MaximumLikelihood
+from raofit.io.nifti import ImageSeries, read_volume
+from raofit.models import AbstractSignalModel
+from raofit.noise.sigma_estimation import sigma_from_background, sigma_from_repeats, sigma_from_residuals
+
+_SOURCES = ("repeats", "background", "residuals")
+_SAMPLED_SLICES = 12
+_SAMPLED_VOXELS = 20_000
+_BACKGROUND_VOXELS = 300_000
+_RICIAN_REFITS = 3
+_FIRST_GUESS = 0.05  # of the brightest measurement; the Gaussian fit does not depend on it
+
+
+@dataclasses.dataclass(frozen=True)
+class NoiseLevel:
+    """Noise of a series, and the sentence that says where it comes from.
+
+    Parameters
+    ----------
+    sigma : noise standard deviation in signal units, one number or a map.
+    source : "given", "map", "repeats", "background" or "residuals".
+    sentence : how it was obtained, with its figures.
+    snr : median of amplitude over sigma in the mask, from a fit of sampled voxels; NaN if unknown.
+    snr_range : its 10th and 90th percentiles.
+    """
+
+    sigma: float | Float[np.ndarray, "x y z"]
+    source: str
+    sentence: str
+    snr: float
+    snr_range: tuple[float, float]
+
+    @property
+    def median(self) -> float:
+        """One number for the whole mask."""
+        usable = np.asarray(self.sigma)[np.isfinite(self.sigma) & (np.asarray(self.sigma) > 0)]
+        return float(np.median(usable)) if usable.size else float("nan")
+
+
+def noise_level(
+    option: str | None,
+    series: ImageSeries,
+    mask: Bool[np.ndarray, "x y z"],
+    model: AbstractSignalModel,
+    noise_name: str,
+    bounds: Mapping[str, tuple[float, float]],
+) -> NoiseLevel:
+    """The noise level `option` asks for: a number, a NIfTI map, "repeats", "background" or "residuals".
+
+    None stands for "residuals", or "background" where the series has no more measurements than parameters.
+
+    Raises
+    ------
+    RaofitError
+        If the option is none of these, or the data do not allow the estimate.
+    """
+    is_magnitude = noise.NOISE_MODELS[noise_name].is_magnitude
+    slices, sample = _sample(series, mask, is_magnitude)
+    n_parameters = len(model.parameters)
+    given = None if option is None or option in _SOURCES else _given(option, series)
+    source = option if option in _SOURCES else None
+    if given is None and source is None:
+        source = "residuals" if model.n_measurements > n_parameters else "background"
+    match source:
+        case None:
+            sigma = given
+            source = "given" if np.ndim(given) == 0 else "map"
+            sentence = f"sigma = {sigma:g} as given" if source == "given" else f"sigma from the map {option}"
+        case "residuals":
+            sigma = _from_residuals(sample, model, noise_name, bounds)
+            sentence = f"sigma = {sigma:.4g} from the fit residuals of {len(sample)} voxels"
+        case "repeats":
+            sigma = sigma_from_repeats(sample, _groups(model), is_magnitude=is_magnitude)
+            sentence = f"sigma = {sigma:.4g} from volumes repeated with one protocol, in {len(sample)} voxels"
+        case _:
+            sigma = sigma_from_background(_background(series, slices))
+            sentence = f"sigma = {sigma:.4g} from signal-free voxels (Rayleigh background) of {len(slices)} slices"
+    middle = np.asarray(sigma)[mask] if np.ndim(sigma) else np.asarray(sigma)
+    middle = float(np.median(middle[np.isfinite(middle) & (middle > 0)])) if np.any(middle > 0) else float("nan")
+    low, median, high = _snr(sample, model, noise_name, bounds, middle)
+    return NoiseLevel(sigma, source, sentence, median, (low, high))
+
+
+def _given(option: str, series: ImageSeries) -> float | np.ndarray:
+    try:
+        sigma = float(option)
+    except ValueError:
+        path = Path(option)
+        if not path.exists():
+            raise RaofitError(
+                f"--sigma {option}: expected a number, a NIfTI map, or one of {', '.join(_SOURCES)}; no such file"
+            ) from None
+        return read_volume(path, series, "noise map")
+    if not (np.isfinite(sigma) and sigma > 0):
+        raise RaofitError(f"--sigma {option}: expected a noise standard deviation > 0 in signal units")
+    return sigma
+
+
+def _sample(series: ImageSeries, mask: np.ndarray, is_magnitude: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Evenly spaced slices of the mask, and usable voxels of the mask in them (voxel, measurement)."""
+    inside = np.flatnonzero(mask.any(axis=(0, 1)))
+    slices = inside[np.unique(np.linspace(0, inside.size - 1, _SAMPLED_SLICES).round().astype(int))]
+    voxels = np.concatenate([series.read(z, z + 1)[:, :, 0][mask[:, :, z]] for z in slices])
+    status = usable_measurements(voxels, np.ones(len(voxels)), is_magnitude=is_magnitude)[2]
+    voxels = voxels[status == 0]
+    if not len(voxels):
+        raise RaofitError(
+            f"{series.paths[0]}: no voxel of the mask can be estimated (all are zero, negative or not finite); "
+            "check that mask and image belong together"
+        )
+    return slices, voxels[:: -(-len(voxels) // _SAMPLED_VOXELS)]
+
+
+def _background(series: ImageSeries, slices: np.ndarray) -> np.ndarray:
+    voxels = np.concatenate([series.read(z, z + 1).reshape(-1, series.shape[3]) for z in slices])
+    return voxels[:: -(-len(voxels) // _BACKGROUND_VOXELS)]
+
+
+def _groups(model: AbstractSignalModel) -> np.ndarray:
+    """Number of the distinct protocol setting of each measurement."""
+    settings = np.stack(list(model.protocol.values()), axis=-1)
+    return np.unique(settings, axis=0, return_inverse=True)[1].reshape(-1)
+
+
+def _from_residuals(sample: np.ndarray, model: AbstractSignalModel, noise_name: str, bounds: Mapping) -> float:
+    """Gaussian fit first; for magnitudes, Rician fits with the sigma so far until it settles."""
+    n_parameters = len(model.parameters)
+    guess = _FIRST_GUESS * float(np.median(sample.max(axis=-1)))
+    signals = _fitted(sample, model, noise.Gaussian(guess), bounds)[1]
+    sigma = sigma_from_residuals(sample, signals, n_parameters, is_magnitude=False)
+    for _ in range(_RICIAN_REFITS if noise.NOISE_MODELS[noise_name].is_magnitude else 0):
+        signals = _fitted(sample, model, noise.build(noise_name, sigma), bounds)[1]
+        sigma = sigma_from_residuals(sample, signals, n_parameters, is_magnitude=True)
+    return sigma
+
+
+def _snr(sample: np.ndarray, model: AbstractSignalModel, noise_name: str, bounds: Mapping, sigma: float) -> np.ndarray:
+    """10th, 50th and 90th percentile of amplitude over sigma."""
+    if model.amplitude_index is None or not sigma > 0:
+        return np.full(3, np.nan)
+    values = _fitted(sample, model, noise.build(noise_name, sigma), bounds)[0]
+    return np.nanquantile(values[:, model.amplitude_index], [0.1, 0.5, 0.9]) / sigma
+
+
+def _fitted(sample: np.ndarray, model, distribution, bounds: Mapping) -> tuple[np.ndarray, np.ndarray]:
+    """Estimates and fitted signals of the sampled voxels."""
+    values = MaximumLikelihood(model, distribution, bounds=dict(bounds) or None).estimate(sample).values
+    return values, np.asarray(model.signal(np.asarray(values, dtype=np.float32)))

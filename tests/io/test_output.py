@@ -1,0 +1,78 @@
+"""Outputs appear complete or not at all."""
+
+import pytest
+
+from raofit.core.errors import FileError
+from raofit.io.output import new_file, new_folder
+
+
+def entries(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_folder_appears_at_the_end(tmp_path):
+    with new_folder(tmp_path / "deep" / "out") as work:
+        (work / "a.txt").write_text("a")
+        assert not (tmp_path / "deep" / "out").exists()
+    assert (tmp_path / "deep" / "out" / "a.txt").read_text() == "a"
+    assert entries(tmp_path / "deep") == ["out"]
+
+
+def interrupted(context, error):
+    """Write half of an output, then fail."""
+    with context as work:
+        (work / "a.txt" if work.is_dir() else work).write_text("half")
+        raise error
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, FileError])
+@pytest.mark.parametrize("kind", [new_folder, new_file])
+def test_nothing_is_left_after_a_failure(tmp_path, kind, error):
+    with pytest.raises(error):
+        interrupted(kind(tmp_path / "deep" / "out"), error)
+    assert entries(tmp_path) == []
+
+
+def test_what_exists_is_kept_unless_forced(tmp_path):
+    with new_folder(tmp_path / "out") as work:
+        (work / "a.txt").write_text("old")
+    with pytest.raises(FileError, match=r"exists already; .* --force"), new_folder(tmp_path / "out"):
+        pass
+    assert (tmp_path / "out" / "a.txt").read_text() == "old"
+    with pytest.raises(RuntimeError):
+        interrupted(new_folder(tmp_path / "out", force=True), RuntimeError)
+    assert (tmp_path / "out" / "a.txt").read_text() == "old"
+    with new_folder(tmp_path / "out", force=True) as work:
+        (work / "b.txt").write_text("new")
+    assert entries(tmp_path / "out") == [".raofit", "b.txt"]
+    assert entries(tmp_path) == ["out"]
+
+
+def test_force_never_replaces_what_raofit_did_not_write(tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.tex").write_text("years of work")
+    with pytest.raises(FileError, match="was not written by raofit"), new_folder(tmp_path / "home", force=True):
+        pass
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(FileError, match="is a file, expected a folder"), new_folder(tmp_path / "file", force=True):
+        pass
+    assert (tmp_path / "home" / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_file_appears_at_the_end(tmp_path):
+    with new_file(tmp_path / "a.bin") as work:
+        work.write_text("new")
+        assert work.suffix == ".bin"
+        assert not (tmp_path / "a.bin").exists()
+    assert entries(tmp_path) == ["a.bin"]
+    with pytest.raises(FileError, match="exists already"), new_file(tmp_path / "a.bin"):
+        pass
+    with new_file(tmp_path / "a.bin", force=True) as work:
+        work.write_text("newer")
+    assert (tmp_path / "a.bin").read_text() == "newer"
+
+
+def test_a_place_that_is_no_folder(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(FileError, match="is not a writable folder"), new_folder(tmp_path / "file" / "out"):
+        pass

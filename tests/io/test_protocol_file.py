@@ -1,0 +1,92 @@
+"""Protocols from files, lists and sidecars."""
+
+import json
+
+import numpy as np
+import pytest
+
+from raofit.core.errors import FileError, ProtocolError
+from raofit.io.protocol_file import read_times, series_protocol, stated_protocol
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["12.8ms,25.6ms", "12.8ms 25.6ms", "0.0128,0.0256", "0.0128s, 0.0256s", "12800us,25600µs", "12.8e-3;25.6e-3"],
+)
+def test_lists_of_times(text):
+    np.testing.assert_allclose(read_times(text), [0.0128, 0.0256], rtol=1e-12)
+
+
+def test_files_of_times(tmp_path):
+    path = tmp_path / "te.txt"
+    path.write_text("0.0128\n0.0256\n")
+    np.testing.assert_array_equal(read_times(str(path)), [0.0128, 0.0256])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"EchoTime": [0.0128, 0.0256]},
+        {"EchoTime": ["0.0128", "0.0256"], "RepetitionTime": 2.0},
+        {"volumes": [{"EchoTime": 0.0128}, {"EchoTime": 0.0256}]},
+    ],
+)
+def test_sidecars(tmp_path, content):
+    path = tmp_path / "mese.json"
+    path.write_text(json.dumps(content))
+    np.testing.assert_array_equal(read_times(str(path)), [0.0128, 0.0256])
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "words"),
+    [
+        ("12.8,25.6", ProtocolError, r"25\.6 s is too long for an echo time.*write 25\.6ms or divide by 1000"),
+        ("10ms,-3ms", ProtocolError, "expected finite times"),
+        ("10ms,2xms", ProtocolError, "'2xms': expected a number of seconds"),
+        ("missing.txt", FileError, "no such file; expected a file of times"),
+        ("missing.json", FileError, "no such file; expected a JSON sidecar"),
+    ],
+)
+def test_unusable_times(text, error, words):
+    with pytest.raises(error, match=words):
+        read_times(text)
+
+
+def test_a_sidecar_without_echo_times(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('{"RepetitionTime": 2}')
+    with pytest.raises(FileError, match="expected the key `EchoTime`"):
+        read_times(str(path))
+    path.write_text("{not json")
+    with pytest.raises(FileError, match="not valid JSON"):
+        read_times(str(path))
+
+
+def test_b_values_beside_the_image(tmp_path):
+    (tmp_path / "dwi.bval").write_text("0 100")
+    protocol = series_protocol(["b_values"], [tmp_path / "dwi.nii.gz"], 2, bval=None, te=None)
+    np.testing.assert_array_equal(protocol["b_values"], [0, 100])
+    with pytest.raises(FileError, match=r"give them with --bval FILE \(there is no t2\.bval"):
+        series_protocol(["b_values"], [tmp_path / "t2.nii"], 2, bval=None, te=None)
+
+
+def test_echo_times_beside_each_image(tmp_path):
+    images = []
+    for echo, time in enumerate([0.01, 0.02]):
+        images.append(tmp_path / f"echo-{echo}.nii.gz")
+        (tmp_path / f"echo-{echo}.json").write_text(json.dumps({"EchoTime": time}))
+    np.testing.assert_array_equal(
+        series_protocol(["echo_times"], images, 2, bval=None, te=None)["echo_times"], [0.01, 0.02]
+    )
+
+
+def test_wrong_count_names_the_list(tmp_path):
+    with pytest.raises(ProtocolError, match=r"10ms,20ms has 2 echo times but .*a\.nii has 3 volumes"):
+        series_protocol(["echo_times"], [tmp_path / "a.nii"], 3, bval=None, te="10ms,20ms")
+
+
+def test_settings_must_be_stated_without_an_image():
+    with pytest.raises(ProtocolError, match="b-values are missing; give them with --bval"):
+        stated_protocol(["b_values"], bval=None, te=None)
+    with pytest.raises(ProtocolError, match="echo times are missing; give them with --te"):
+        stated_protocol(["echo_times"], bval=None, te=None)

@@ -68,7 +68,7 @@ class NetworkEstimator:
 
     def estimate(
         self,
-        measurements: Inexact[np.ndarray, "*batch measurement"],
+        measurements: Inexact[np.ndarray, "*batch measurement"] | Array,
         *,
         sigma: float | Float[np.ndarray, "*batch"] | None = None,
     ) -> Estimate:
@@ -169,7 +169,7 @@ class NetworkEstimator:
 def as_inputs(measurements: Inexact[np.ndarray, "voxel measurement"]) -> Float[np.ndarray, "voxel input"]:
     """Measurements as float32 network inputs: complex ones as real parts, then imaginary parts."""
     if np.iscomplexobj(measurements):
-        measurements = np.concatenate([measurements.real, measurements.imag], axis=-1)
+        measurements = np.concatenate([np.real(measurements), np.imag(measurements)], axis=-1)
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, which has a status
         return np.ascontiguousarray(measurements, dtype=np.float32)
 

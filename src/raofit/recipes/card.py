@@ -3,6 +3,7 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -24,9 +25,9 @@ def with_card(estimator: NetworkEstimator, *, key: Array) -> NetworkEstimator:
     `crb_std` (median root of the Cramér–Rao bound) and `constant_rmse` (RMSE of the best constant answer).
     """
     truth_key, noise_key, calibration_key = jax.random.split(key, 3)
-    truths = np.asarray(estimator.prior.sample(truth_key, _POINTS))
+    truths = estimator.prior.sample(truth_key, _POINTS)
     low, high = estimator.snr_range
-    entries, middle_std = [], np.zeros_like(truths)
+    entries, middle_std = [], np.zeros(truths.shape)
     for snr in sorted({low, estimator.snr, high}):
         noise = noise_models.build(estimator.noise_name, 1.0 / snr)
         evaluation = evaluate(estimator, estimator.model, noise, truths, _REPEATS, noise_key)
@@ -38,7 +39,7 @@ def with_card(estimator: NetworkEstimator, *, key: Array) -> NetworkEstimator:
             "std": _root_mean_square(evaluation.std),
             "rmse": _root_mean_square(evaluation.rmse),
             "crb_std": np.median(evaluation.crb_std, axis=0),
-            "constant_rmse": np.std(truths, axis=0),
+            "constant_rmse": np.std(np.asarray(truths), axis=0),
         }
         rows = {
             name: {kind: float(values[index]) for kind, values in figures.items()}
@@ -51,11 +52,11 @@ def with_card(estimator: NetworkEstimator, *, key: Array) -> NetworkEstimator:
 
 
 def _calibration(
-    estimator: NetworkEstimator, truths: np.ndarray, std: Float[np.ndarray, "truth parameter"], key: Array
+    estimator: NetworkEstimator, truths: Array, std: Float[np.ndarray, "truth parameter"], key: Array
 ) -> Float[np.ndarray, " parameter"]:
     """√(mean variance / mean squared uncalibrated standard error) per parameter, at the middle SNR."""
     sigma = 1.0 / estimator.snr
-    signals = np.repeat(np.asarray(estimator.model.signal(truths)), 10, axis=0)
+    signals = jnp.repeat(estimator.model.signal(truths), 10, axis=0)
     measurements = np.asarray(noise_models.build(estimator.noise_name, sigma).sample(key, signals))
     uncalibrated = dataclasses.replace(estimator, standard_error_factors=np.ones(truths.shape[1]))
     estimate = uncalibrated.estimate(measurements, sigma=sigma)

@@ -74,7 +74,7 @@ def train_network(
     data, labels : sets already simulated and labeled (to share them between recipes).
     label_estimator : anything with `.estimate(measurements) -> Estimate`, in place of the recipe's label estimator.
     initial : start from this network's weights in place of random restarts.
-    checkpoint : file to save to after every epoch and to resume from; removed after success.
+    checkpoint : file to save to after every epoch and to resume from; it stays until the caller has saved the network.
 
     Raises
     ------
@@ -157,7 +157,12 @@ def train_networks(
     estimators = []
     for index, (item, pair) in enumerate(zip(recipes, pairs, strict=True)):
         members = slice(index * n_starts, (index + 1) * n_starts)
-        part = TrainingResult(*(array[members] for array in result[:3]), result.history[:, members])
+        part = TrainingResult(
+            result.weights[members],
+            result.validation_loss[members],
+            result.best_epoch[members],
+            result.history[:, members],
+        )
         estimator = _estimator(model, item, network, data.training, pair.training, part, seconds)
         estimators.append(with_card(estimator, key=card_key))
     return estimators

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Inexact
 from raofit import noise as noise_models
 from raofit.core.errors import RaofitError
 from raofit.estimators.estimate import Estimate
+from raofit.estimators.maximum_likelihood import MaximumLikelihood
 from raofit.models import AbstractSignalModel
 from raofit.recipes.training_recipe import TrainingRecipe
 from raofit.training.prior import Prior
@@ -41,7 +42,7 @@ class LabelPair(NamedTuple):
 class LabelEstimator(Protocol):
     """Whatever may label a measurement."""
 
-    def estimate(self, measurements) -> Estimate:
+    def estimate(self, measurements, /) -> Estimate:
         """Estimates of measurements (sample, measurement)."""
         ...
 
@@ -97,19 +98,18 @@ def label_set(
     """Labels of one set; `label_estimator` takes the place of the recipe's own estimator."""
     if recipe.labels == "truth" or recipe.labels.startswith("self-supervised"):
         return truth_labels(np.asarray(simulated.parameters))
-    measurements = np.asarray(simulated.measurements[:, 0])
+    measurements = simulated.measurements[:, 0]
     if label_estimator is not None:
         return estimate_labels(label_estimator.estimate(measurements), on_bound=recipe.on_bound)
     kind, noise_name = recipe.labels.split("-", 1)
-    if np.iscomplexobj(measurements):
+    if jnp.iscomplexobj(measurements):
         if noise_name == "rician":
             raise RaofitError("recipe: Rician labels need magnitudes, but the measurements are complex")
         noise_name = "complex-gaussian"
     noise = noise_models.build(noise_name, np.asarray(simulated.sigma))
-    from raofit.estimators.literal import LiteralSciPy
-    from raofit.estimators.maximum_likelihood import MaximumLikelihood
-
     if kind == "literal":
+        from raofit.estimators.literal import LiteralSciPy
+
         estimate = LiteralSciPy(model, noise).estimate(measurements, start=np.asarray(simulated.parameters))
     else:
         estimate = MaximumLikelihood(model, noise).estimate(measurements)

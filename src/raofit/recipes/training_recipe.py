@@ -117,9 +117,9 @@ class TrainingRecipe:
         self.trainer_settings()
 
     @classmethod
-    def paper(cls, snr: float, **changes) -> "TrainingRecipe":
-        """The paper's training at one SNR; `changes` replace single fields."""
-        return dataclasses.replace(cls(snr=(snr, snr)), **changes)
+    def paper(cls, snr: float | tuple[float, float], **changes) -> "TrainingRecipe":
+        """The paper's training (which knows one SNR); `changes` replace single fields."""
+        return dataclasses.replace(cls(snr=snr), **changes)  # type: ignore[arg-type]
 
     @classmethod
     def on_the_spot(cls, snr: float | tuple[float, float], **changes) -> "TrainingRecipe":

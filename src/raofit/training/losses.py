@@ -11,6 +11,7 @@ With R = 1 this is the weighted squared error. Inside a loss the sample axis com
 
 import abc
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Literal
 
 import equinox as eqx
@@ -136,7 +137,11 @@ def self_supervised_loss(model: AbstractSignalModel, noise: str | None = None) -
             f"self-supervised training differentiates the signal model, which `{model.name}` does not allow; "
             'train on labels instead ("truth" or "mle-...")'
         )
-    return SelfSupervisedLoss(jax.vmap(model.voxel_signal, in_axes=1, out_axes=1), noise)
+    return SelfSupervisedLoss(partial(_signals, model), noise)
+
+
+def _signals(model: AbstractSignalModel, parameters: Float[Array, "parameter batch"]) -> Array:
+    return jax.vmap(model.voxel_signal, in_axes=1, out_axes=1)(parameters)
 
 
 def inverse_mean_weights(values: Float[np.ndarray, "sample parameter"]) -> Float[np.ndarray, " parameter"]:

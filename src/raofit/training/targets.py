@@ -14,8 +14,15 @@ OnBound = Literal["hold-out", "keep"]
 class LabelEstimate(Protocol):
     """The part of an `Estimate` that labels need."""
 
-    values: np.ndarray
-    status: np.ndarray
+    @property
+    def values(self) -> np.ndarray:
+        """(sample, parameter)."""
+        ...
+
+    @property
+    def status(self) -> np.ndarray:
+        """`Status` codes (sample,)."""
+        ...
 
 
 class Labels(NamedTuple):

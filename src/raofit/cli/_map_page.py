@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _MANY_ON_BOUND = 0.05
 _MANY_LOST = 0.25
+_TAIL = 5.0  # interquartile ranges from the median
 
 
 def map_report(
@@ -47,11 +48,13 @@ def map_report(
     if precisions:
         caption = (
             "Least standard deviation of any unbiased estimate (Cramér-Rao bound) in a voxel with the median "
-            f"estimates and sigma = {level.median:.4g}, beside the spread of the parameter's typical range."
+            f"estimates of the voxels without reservation and sigma = {level.median:.4g}, beside the spread of the "
+            "parameter's typical range."
         )
         sections.append(Section("Attainable precision", [precision_table(precisions, caption)]))
     sections.append(Section("How it was done", _method(model, level, chosen, limits)))
-    flat = {key: value for key, value in shared.items() if key not in ("Settings", "Inputs", "GeneratedBy")}
+    flat = {key: value for key, value in shared.items() if key not in ("Settings", "Inputs", "GeneratedBy", "Versions")}
+    flat["Versions"] = ", ".join(f"{name} {version}" for name, version in shared["Versions"].items())
     hashes = {f"SHA-256 of {item['Path']}": item["SHA256"] for item in shared["Inputs"]}
     return Report(f"Maps of {names}", f"{model.name}, {chosen.name}, {shape} voxels×volumes", sections, flat | hashes)
 
@@ -99,7 +102,7 @@ def _in_short(model, level, summary, precisions, limits) -> list:
     found = doubts(model, summary, precisions, limits)
     blocks += [Paragraph(f"Do not trust blindly: {sentence}", "warning") for sentence in found]
     if not found:
-        blocks.append(Paragraph("Good news: nothing in these maps speaks against any parameter as a whole.", "good"))
+        blocks.append(Paragraph("Nothing in these maps speaks against any parameter as a whole.", "good"))
     rows = []
     for index, parameter in enumerate(model.parameters):
         values = summary.values[:, index]
@@ -115,7 +118,10 @@ def _in_short(model, level, summary, precisions, limits) -> list:
 def _maps(model, limits, summary) -> list:
     mask = summary.slice_status != Status.OUTSIDE_MASK
     parameters = model.parameters
-    spans = {parameter.name: style.nice_limits(summary.values[:, index]) for index, parameter in enumerate(parameters)}
+    spans = {parameter.name: _span(summary.values[:, index]) for index, parameter in enumerate(parameters)}
+    error_spans = {
+        parameter.name: _span(summary.standard_errors[:, index]) for index, parameter in enumerate(parameters)
+    }
     values = {parameter.name: summary.slice_values[..., index] for index, parameter in enumerate(parameters)}
     errors = {
         parameter.name: np.where(np.isinf(summary.slice_errors[..., index]), np.nan, summary.slice_errors[..., index])
@@ -128,8 +134,8 @@ def _maps(model, limits, summary) -> list:
     return [
         Figure(plot_parameter_maps(values, parameters, mask, limits=spans), f"Maps, {where}.", f"Maps of {names}."),
         Figure(
-            plot_parameter_maps(errors, parameters, mask, quantity="standard error of"),
-            f"Standard errors, {where}.",
+            plot_parameter_maps(errors, parameters, mask, limits=error_spans, quantity="SE of"),
+            f"Standard errors (SE), {where}.",
             f"Maps of the standard errors of {names}.",
         ),
         Figure(
@@ -138,6 +144,16 @@ def _maps(model, limits, summary) -> list:
             f"Histograms of {names}.",
         ),
     ]
+
+
+def _span(values: np.ndarray) -> tuple[float, float]:
+    """Color limits: the middle 96 %, without a tail that would take the contrast from everything else."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return 0.0, 1.0
+    low, median, high = np.quantile(finite, [0.25, 0.5, 0.75])
+    reach = _TAIL * max(high - low, 1e-3 * abs(median))
+    return style.nice_limits(np.clip(finite, median - reach, median + reach))
 
 
 def _status(summary) -> list:
@@ -172,8 +188,10 @@ def _method(model, level, chosen, limits) -> list:
 
 
 def _precisions(model, chosen, level, limits, summary) -> tuple[Precision, ...]:
-    """Precision at the median estimates; nothing if there is no estimate or no sigma."""
-    medians = summary.medians
+    """Precision at the median of the voxels that are OK; nothing if there is no estimate or no sigma."""
+    if not len(summary.values):
+        return ()
+    medians = np.median(summary.values[summary.is_ok] if summary.is_ok.any() else summary.values, axis=0)
     if not (np.all(np.isfinite(medians)) and level.median > 0):
         return ()
     inside = np.clip(medians.astype(np.float64), limits[:, 0], limits[:, 1])

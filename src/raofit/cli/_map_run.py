@@ -25,6 +25,7 @@ from raofit.cli._map_summary import summarize
 from raofit.cli._noise_level import NoiseLevel, noise_level
 from raofit.cli._options import parse_bounds, protocol_fields
 from raofit.cli._progress import progress_bar, say
+from raofit.core.errors import RaofitError
 from raofit.core.parameter import resolve_ranges
 from raofit.engine import map_volume, slab_edges
 from raofit.io.nifti import ImageSeries, open_series, read_mask
@@ -43,6 +44,7 @@ class MapOptions:
     out: Path
     bval: Path | None
     te: str | None
+    b_max: float | None
     mask: Path | None
     sigma: str | None
     model: str
@@ -66,6 +68,8 @@ def run_map(options: MapOptions) -> None:
     protocol = series_protocol(
         protocol_fields(options.model), options.images, series.shape[3], bval=options.bval, te=options.te
     )
+    if options.b_max is not None:
+        series, protocol = _up_to(options.b_max, series, protocol)
     model = models.build(options.model, protocol)
     bounds = parse_bounds(options.bounds)
     limits = resolve_ranges(model.parameters, bounds, "bounds")
@@ -74,7 +78,8 @@ def run_map(options: MapOptions) -> None:
     noise_name = options.noise if network is None else network.noise_name
     level = noise_level(options.sigma, series, mask, model, noise_name, bounds)
     say(f"{series.shape[3]} volumes, {np.count_nonzero(mask)} voxels; {level.sentence}; median SNR {level.snr:.3g}")
-    inputs = [path for path in (*options.images, options.bval, options.mask, options.network) if path is not None]
+    files = (*options.images, options.bval, options.mask, options.network, options.te, options.sigma)
+    inputs = [Path(file) for file in files if file is not None and Path(file).is_file()]
     record = provenance(["raofit", *sys.argv[1:]], inputs)
     with progress_bar() as progress:
         chosen = choose_estimator(options, model, noise_name, bounds, level, network, progress)
@@ -103,6 +108,16 @@ def run_map(options: MapOptions) -> None:
     for sentence in summary.sentences(model):
         print(sentence)
     print(f"Written to {options.out} (open {options.out / 'report.html'})")
+
+
+def _up_to(b_max: float, series: ImageSeries, protocol: dict) -> tuple[ImageSeries, dict]:
+    """The volumes whose b-value is not above `b_max`, and their protocol."""
+    if "b_values" not in protocol:
+        raise RaofitError("--b-max: this model has no b-values; leave it out")
+    kept = np.flatnonzero(protocol["b_values"] <= b_max)
+    if not kept.size:
+        raise RaofitError(f"--b-max {b_max:g}: no volume is left, the lowest b-value is {protocol['b_values'].min():g}")
+    return series.take(kept), {name: values[kept] for name, values in protocol.items()}
 
 
 def _estimate_slabs(

@@ -23,6 +23,7 @@ class MapSummary:
     ----------
     counts : voxels of the mask per status.
     values, standard_errors : (voxel, parameter) of voxels with an estimate.
+    is_ok : which of them have the status OK.
     shares_on_bound : per parameter, the share of those on the lower and on the upper bound.
     slice_index : the slice with most voxels in the mask.
     slice_values, slice_errors, slice_status : its maps, (x, y, 1[, parameter]).
@@ -31,6 +32,7 @@ class MapSummary:
     counts: dict[Status, int]
     values: Float[np.ndarray, "voxel parameter"]
     standard_errors: Float[np.ndarray, "voxel parameter"]
+    is_ok: Bool[np.ndarray, " voxel"]
     shares_on_bound: Float[np.ndarray, "parameter 2"]
     slice_index: int
     slice_values: Float[np.ndarray, "x y 1 parameter"]
@@ -71,6 +73,7 @@ def summarize(
     shown = fullest_slice(mask)
     counts: dict[Status, int] = {}
     values, errors = [np.empty((0, n_parameters), np.float32)], [np.empty((0, n_parameters), np.float32)]
+    is_ok = [np.empty(0, bool)]
     slice_values = slice_errors = slice_status = np.empty(0)
     for slab in slabs:
         inside = slab.status != Status.OUTSIDE_MASK
@@ -79,6 +82,7 @@ def summarize(
         is_usable = inside & (slab.status < Status.NON_FINITE)
         values.append(slab.values[is_usable][::stride])
         errors.append(slab.standard_errors[is_usable][::stride])
+        is_ok.append(slab.status[is_usable][::stride] == Status.OK)
         if slab.start <= shown < slab.stop:
             part = slice(shown - slab.start, shown - slab.start + 1)
             slice_values, slice_errors = slab.values[:, :, part], slab.standard_errors[:, :, part]
@@ -88,6 +92,7 @@ def summarize(
         dict(sorted(counts.items())),
         sample,
         np.concatenate(errors),
+        np.concatenate(is_ok),
         _on_bound(sample, limits),
         shown,
         slice_values,

@@ -18,6 +18,7 @@ def map_image(
     out: Annotated[Path, _OUTPUT],
     bval: Annotated[Path | None, _DATA] = None,
     te: Annotated[str | None, _DATA] = None,
+    b_max: Annotated[float | None, _DATA] = None,
     mask: Annotated[Path | None, _DATA] = None,
     sigma: Annotated[str | None, _DATA] = None,
     model: Annotated[str, _ESTIMATOR] = "ivim",
@@ -49,6 +50,8 @@ def map_image(
         Text file of b-values in s/mm², one per volume; default: the file beside the image with the ending .bval.
     te
         Echo times in seconds: a file, or a list such as 12.8ms,25.6ms; default: EchoTime in the JSON beside the image.
+    b_max
+        Leave out volumes with a larger b-value (s/mm²), where the model no longer holds: an ADC is read up to 1000.
     mask
         NIfTI mask; voxels that are zero or NaN are left out. Default: every voxel.
     sigma
@@ -84,6 +87,7 @@ def map_image(
             out=out,
             bval=bval,
             te=te,
+            b_max=b_max,
             mask=mask,
             sigma=sigma,
             model=model,

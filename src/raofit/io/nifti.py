@@ -11,7 +11,7 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
@@ -32,6 +32,7 @@ class ImageSeries:
     affine : voxel indices to scanner millimeters, 4×4.
     header : header of the first file; maps inherit its space.
     images : the opened files.
+    volumes : the volumes of the files that belong to the series; None for all.
     """
 
     paths: tuple[Path, ...]
@@ -39,11 +40,18 @@ class ImageSeries:
     affine: np.ndarray
     header: nibabel.Nifti1Header = dataclasses.field(repr=False)
     images: tuple[nibabel.Nifti1Pair, ...] = dataclasses.field(repr=False)
+    volumes: np.ndarray | None = None
+
+    def take(self, volumes: Int[np.ndarray, " kept"]) -> "ImageSeries":
+        """The series of some of the volumes, by index."""
+        kept = volumes if self.volumes is None else self.volumes[volumes]
+        return dataclasses.replace(self, volumes=kept, shape=(*self.shape[:3], int(kept.size)))
 
     def read(self, start: int = 0, stop: int | None = None) -> Float[np.ndarray, "x y slice volume"]:
         """Slices `start` to `stop` of every volume as float32, with the file's scaling applied."""
         stop = self.shape[2] if stop is None else stop
-        slab = np.empty((*self.shape[:2], stop - start, self.shape[3]), dtype=np.float32)
+        n_volumes = sum(_n_volumes(image) for image in self.images)
+        slab = np.empty((*self.shape[:2], stop - start, n_volumes), dtype=np.float32)
         first = 0
         for path, image in zip(self.paths, self.images, strict=True):
             last = first + _n_volumes(image)
@@ -53,7 +61,7 @@ class ImageSeries:
                 raise FileError(f"{path}: the voxels could not be read ({error}); copy the file again") from error
             slab[..., first:last] = data.reshape((*slab.shape[:3], last - first))
             first = last
-        return slab
+        return slab if self.volumes is None else slab[..., self.volumes]
 
 
 def open_series(paths: Sequence[Path]) -> ImageSeries:

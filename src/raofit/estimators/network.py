@@ -154,6 +154,8 @@ class NetworkEstimator:
         limits[:2, :n_inputs] = self.input_range + margin * np.array([[-1.0], [1.0]])
         width = self.label_range[1] - self.label_range[0]
         limits[2:, :n_parameters] = self.label_range + 0.1 * width * np.array([[-1.0], [1.0]])
+        if self.network.input_scaling != "none" and self.network.amplitude_index is not None:
+            limits[2:, self.network.amplitude_index] = -np.inf, np.inf  # scaled inputs: any signal unit will do
         return limits
 
     def _standard_errors(self, inputs: np.ndarray, status: np.ndarray, sigma) -> np.ndarray:

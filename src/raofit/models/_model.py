@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
 
-from raofit.core.errors import ProtocolError
+from raofit.core.errors import ProtocolError, RaofitError
 from raofit.core.parameter import Parameter
 
 
@@ -41,6 +41,7 @@ class AbstractSignalModel(eqx.Module):
     protocol_fields: ClassVar[tuple[ProtocolField, ...]] = ()
     references: ClassVar[tuple[str, ...]] = ()
     is_differentiable: ClassVar[bool] = True
+    has_closed_form: ClassVar[bool] = False
 
     @abc.abstractmethod
     def voxel_signal(self, parameters: Float[Array, " parameter"]) -> Inexact[Array, " measurement"]:
@@ -49,6 +50,10 @@ class AbstractSignalModel(eqx.Module):
     def canonical(self, parameters: Float[Array, " parameter"]) -> Float[Array, " parameter"]:
         """The same voxel with interchangeable compartments in their named order (no change unless a model says so)."""
         return parameters
+
+    def closed_form(self, measurement: Inexact[Array, " measurement"]) -> Float[Array, " parameter"]:
+        """A fast estimate without iteration, as the start of a fit; models that have one set `has_closed_form`."""
+        raise RaofitError(f"model `{self.name}` has no closed-form estimate; start the fit from a dictionary")
 
     @property
     def parameter_names(self) -> tuple[str, ...]:

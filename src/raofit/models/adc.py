@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from raofit.core.parameter import Parameter
+from raofit.models._log_linear import log_linear_decay
 from raofit.models._model import AbstractSignalModel, ProtocolField, protocol_array
 from raofit.models.ivim import B_VALUES
 
@@ -29,6 +30,7 @@ class MonoExponentialADC(AbstractSignalModel):
 
     protocol_fields: ClassVar[tuple[ProtocolField, ...]] = (B_VALUES,)
     references: ClassVar[tuple[str, ...]] = ("lebihan1986",)
+    has_closed_form: ClassVar[bool] = True
 
     name: str
     b_values: np.ndarray
@@ -46,3 +48,9 @@ class MonoExponentialADC(AbstractSignalModel):
         """Signal of one voxel."""
         amplitude, diffusivity = parameters
         return amplitude * jnp.exp(-jnp.asarray(self.b_values, dtype=parameters.dtype) * diffusivity)
+
+    def closed_form(self, measurement: Float[Array, " measurement"]) -> Float[Array, " parameter"]:
+        """Weighted straight line through the logarithm of the measurement."""
+        weighting = jnp.asarray(self.b_values, dtype=measurement.dtype)
+        amplitude, rate = log_linear_decay(measurement, weighting, jnp.ones_like(weighting))
+        return jnp.stack([amplitude, rate])

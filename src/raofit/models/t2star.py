@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from raofit.core.parameter import Parameter
+from raofit.models._log_linear import log_linear_decay
 from raofit.models._model import AbstractSignalModel, ProtocolField, protocol_array
 from raofit.models.t2 import ECHO_TIMES
 
@@ -29,6 +30,7 @@ class MonoExponentialT2Star(AbstractSignalModel):
 
     protocol_fields: ClassVar[tuple[ProtocolField, ...]] = (ECHO_TIMES,)
     references: ClassVar[tuple[str, ...]] = ("bids2016",)
+    has_closed_form: ClassVar[bool] = True
 
     name: str
     echo_times: np.ndarray
@@ -48,3 +50,9 @@ class MonoExponentialT2Star(AbstractSignalModel):
         """Signal of one voxel."""
         amplitude, relaxation_time = parameters
         return amplitude * jnp.exp(-jnp.asarray(self.echo_times, dtype=parameters.dtype) / relaxation_time)
+
+    def closed_form(self, measurement: Float[Array, " measurement"]) -> Float[Array, " parameter"]:
+        """Weighted straight line through the logarithm of the measurement."""
+        weighting = jnp.asarray(self.echo_times, dtype=measurement.dtype)
+        amplitude, rate = log_linear_decay(measurement, weighting, jnp.ones_like(weighting))
+        return jnp.stack([amplitude, 1.0 / jnp.maximum(rate, 1e-3)])

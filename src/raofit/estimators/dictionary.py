@@ -1,0 +1,135 @@
+"""Starting points for fits: the best-matching signals of a coarse dictionary, one per region of parameter space."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.stats
+from jaxtyping import Array, Float, Int
+
+from raofit.estimators.coordinates import Coordinates
+from raofit.estimators.objective import Objective
+from raofit.information.crb import bound_from_information
+from raofit.information.fisher import fisher_information
+from raofit.models import AbstractSignalModel
+from raofit.noise import Gaussian
+
+_ATOMS_PER_REGION = {1: 64, 2: 128}
+_MOST_ATOMS_PER_REGION = 256
+_BLOCK = 1024
+_UNBOUNDED = 100.0
+
+
+class Dictionary(eqx.Module):
+    """Signals on a low-discrepancy set that fills the bounds, split into regions along the least certain parameter.
+
+    Fits that start in different regions end in different local optima, when there are any. The amplitude is not part
+    of the grid: it follows from the match.
+
+    Parameters
+    ----------
+    values : parameter vectors (region, atom, parameter), amplitude 1.
+    signals : their signals (region, atom, real measurement), scaled to unit length if the model has an amplitude.
+    lengths : length of each signal before scaling.
+    amplitude_index : position of the amplitude, or None.
+    """
+
+    values: Float[np.ndarray, "region atom parameter"]
+    signals: Float[np.ndarray, "region atom real_measurement"]
+    lengths: Float[np.ndarray, "region atom"]
+    amplitude_index: int | None = eqx.field(static=True)
+
+    @staticmethod
+    def of(objective: Objective, bounds: Float[np.ndarray, "parameter 2"], n_regions: int) -> "Dictionary":
+        """Dictionary of the objective's model inside `bounds`."""
+        model, coordinates = objective.model, objective.coordinates
+        amplitude = model.amplitude_index
+        n_shape = len(model.parameters) - (amplitude is not None)
+        n_atoms = _ATOMS_PER_REGION.get(n_shape, _MOST_ATOMS_PER_REGION) * n_regions
+        values = _fill(model, coordinates, bounds, n_atoms)
+        if n_regions > 1:
+            values = values[np.argsort(values[:, _least_certain(model, coordinates, values, bounds)], kind="stable")]
+        signals = np.asarray(objective.as_real(model.signal(values), axis=-1), dtype=np.float64)
+        lengths = np.maximum(np.linalg.norm(signals, axis=-1), np.finfo(np.float32).tiny)
+        scaled = signals if amplitude is None else signals / lengths[:, None]
+        return Dictionary(
+            values=values.reshape(n_regions, -1, values.shape[-1]),
+            signals=scaled.reshape(n_regions, -1, scaled.shape[-1]),
+            lengths=lengths.reshape(n_regions, -1),
+            amplitude_index=amplitude,
+        )
+
+    def match(
+        self, measurements: Float[Array, "voxel real_measurement"], inverse_sigma: Float[Array, " voxel"]
+    ) -> Float[Array, "region voxel parameter"]:
+        """Best atom of each region for every voxel, in the least-squares sense, with the amplitude that goes with it."""
+        n_voxels = measurements.shape[0]
+        n_blocks = -(-n_voxels // _BLOCK)
+        padding = n_blocks * _BLOCK - n_voxels
+        blocks = jnp.pad(measurements, ((0, padding), (0, 0)), mode="edge").reshape(n_blocks, _BLOCK, -1)
+        scales = jnp.pad(inverse_sigma, (0, padding), mode="edge").reshape(n_blocks, _BLOCK)
+        starts = jax.lax.map(lambda block: self._match_block(*block), (blocks, scales))
+        return jnp.moveaxis(starts, 1, 0).reshape(starts.shape[1], -1, starts.shape[-1])[:, :n_voxels]
+
+    def _match_block(self, measurements: Array, inverse_sigma: Array) -> Array:
+        dtype = measurements.dtype
+        n_regions, n_atoms, _ = self.values.shape
+        signals = jnp.asarray(self.signals, dtype=dtype)
+        values = jnp.asarray(self.values, dtype=dtype)
+        region = jnp.arange(n_regions)[:, None]
+        length = jnp.maximum(jnp.linalg.norm(measurements, axis=-1), jnp.finfo(dtype).tiny)
+        product = (signals.reshape(n_regions * n_atoms, -1) @ measurements.T).reshape(n_regions, n_atoms, -1)
+        if self.amplitude_index is None:
+            size = jnp.square(jnp.asarray(self.lengths, dtype=dtype))[:, :, None] * jnp.square(inverse_sigma)
+            return values[region, _least(size - 2.0 * product * inverse_sigma + jnp.square(length))]
+        best = _least(1.0 - product / length)
+        chosen = signals[region, best]
+        amplitude = jnp.sum(chosen * measurements, axis=-1)
+        amplitude = amplitude / (jnp.asarray(self.lengths, dtype=dtype)[region, best] * inverse_sigma)
+        return values[region, best].at[..., self.amplitude_index].set(amplitude)
+
+
+def _least(mismatch: Float[Array, "region atom voxel"]) -> Int[Array, "region voxel"]:
+    """Index of the smallest mismatch along the atoms.
+
+    In float32 the index replaces the last bits of the number, which turns the search into a plain minimum of integers
+    (positive floats sort like their bits); the loss of precision is far below the spacing of the atoms.
+    """
+    n_atoms = mismatch.shape[1]
+    if mismatch.dtype != jnp.float32:
+        return jnp.argmin(mismatch, axis=1)
+    mask = (1 << (n_atoms - 1).bit_length()) - 1
+    bits = jax.lax.bitcast_convert_type(jnp.maximum(mismatch, jnp.finfo(jnp.float32).tiny), jnp.int32)
+    packed = (bits & ~mask) | jnp.arange(n_atoms, dtype=jnp.int32)[None, :, None]
+    return jnp.min(packed, axis=1) & mask
+
+
+def _fill(model: AbstractSignalModel, coordinates: Coordinates, bounds: np.ndarray, n_atoms: int) -> np.ndarray:
+    """A Sobol set over the bounds in fit coordinates; the amplitude is 1, an infinite bound a wide typical range."""
+    finite = bounds.copy()
+    for row, item in zip(finite, model.parameters, strict=True):
+        width = _UNBOUNDED * (item.typical[1] - item.typical[0])
+        row[:] = max(row[0], item.typical[0] - width), min(row[1], item.typical[1] + width)
+    shape = [index for index in range(len(bounds)) if index != model.amplitude_index]
+    values = np.ones((n_atoms, len(bounds)))
+    if shape:
+        is_log = np.array(coordinates.is_log)[shape]
+        low, high = (np.where(is_log, np.log(np.where(is_log, edge, 1.0)), edge) for edge in finite[shape].T)
+        power = int(np.ceil(np.log2(n_atoms)))
+        unit = scipy.stats.qmc.Sobol(len(shape), scramble=False).random_base2(power)[:n_atoms]
+        points = low + (high - low) * (unit + 0.5 / n_atoms)
+        values[:, shape] = np.where(is_log, np.exp(points), points)
+    return values
+
+
+def _least_certain(model: AbstractSignalModel, coordinates: Coordinates, values: np.ndarray, bounds: np.ndarray) -> int:
+    """Index of the shape parameter whose bound on the error, relative to its range, is largest (median over atoms)."""
+    information = fisher_information(model, jnp.asarray(values), Gaussian(1.0))
+    deviation = np.sqrt(np.asarray(bound_from_information(information, np.zeros(len(bounds), dtype=bool))))
+    is_log = np.array(coordinates.is_log)
+    edges = np.where(is_log[:, None], np.log(np.where(is_log[:, None], bounds, 1.0)), bounds)
+    relative = deviation / np.where(is_log, values, 1.0) / (edges[:, 1] - edges[:, 0])
+    typical = np.median(relative, axis=0)
+    if model.amplitude_index is not None:
+        typical[model.amplitude_index] = -np.inf
+    return int(np.argmax(typical))

@@ -1,5 +1,7 @@
 """Volumes through an estimator: placement, chunks, statuses, and neighbors that stay as they are."""
 
+import tracemalloc
+
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
@@ -135,3 +137,23 @@ def test_slabs_cover_the_volume_within_the_budget(shape, memory):
 def test_a_budget_must_be_positive():
     with pytest.raises(RaofitError, match="expected a budget > 0"):
         slab_edges((1, 1, 1, 1), memory_bytes=0)
+
+
+def peak_bytes(depth):
+    mask = np.ones((64, 64, depth), bool)
+    slab = np.ones((64, 64, 4, 8), np.float32)
+    edges = tuple((start, start + 4) for start in range(0, depth, 4))
+    tracemalloc.start()
+    slabs = map_volume(
+        lambda start, stop: slab, mean_and_spread, mask, edges, sigma=1.0, n_parameters=2, is_magnitude=True
+    )
+    for _ in slabs:
+        pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def test_memory_does_not_grow_with_the_volume():
+    peak_bytes(8)  # first-call caches
+    assert peak_bytes(256) < 1.1 * peak_bytes(8)

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 
 from raofit import noise
 from raofit.core.errors import RaofitError
-from raofit.engine import usable_measurements
+from raofit.core.validity import usable_measurements
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
 from raofit.io.nifti import ImageSeries, read_volume
 from raofit.models import AbstractSignalModel

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from raofit.core.progress import Progress, ProgressEvent
 from raofit.core.status import Status
-from raofit.engine.validity import usable_measurements
+from raofit.core.validity import usable_measurements
 from raofit.estimators.estimate import Estimate
 
 DEFAULT_CHUNK_VOXELS = 1 << 17

@@ -34,6 +34,7 @@ class Claim:
     test : what was checked, so that anybody can disagree.
     verdict : outcome over all checks.
     numbers : the figures it rests on.
+    reason : why a claim is not, or only partly, supported; empty for a supported one.
     """
 
     number: int
@@ -41,6 +42,7 @@ class Claim:
     test: str
     verdict: Verdict
     numbers: str
+    reason: str = ""
 
     @property
     def is_supported(self) -> bool:

@@ -1,5 +1,6 @@
 """Training signals and their labels, and how much of the truth the authors' literal labels still hold."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
@@ -13,6 +14,7 @@ from raofit.estimators.literal import LiteralSciPy
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
 from raofit.models import AbstractSignalModel
 from raofit.noise import AbstractNoise, Gaussian, Rician
+from raofit.recipes.training_data import TrainingData
 from raofit.studies.epstein2022 import FIT_START, SHOWN, LabelRecipe
 from raofit.training.prior import Prior
 
@@ -21,41 +23,52 @@ _LITERAL_CHUNK = 2_000
 _LEAK_TOLERANCE = 1e-3 * 1e-3  # a D_fast within 1e-3 of its start in the units of the fit, 1e-3 mm²/s
 
 
-class LabeledSignals(NamedTuple):
-    """Noisy signals with the truth and both kinds of maximum-likelihood label; rows are signals."""
+class StoredEstimate(NamedTuple):
+    """Labels as they come back from a file."""
 
-    truths: Float[np.ndarray, "signal parameter"]
-    measurements: Float[np.ndarray, "signal measurement"]
-    rician: Float[np.ndarray, "signal parameter"]
-    rician_status: UInt8[np.ndarray, " signal"]
-    gaussian: Float[np.ndarray, "signal parameter"]
-    gaussian_status: UInt8[np.ndarray, " signal"]
+    values: Float[np.ndarray, "signal parameter"]
+    status: UInt8[np.ndarray, " signal"]
 
 
-def labeled_signals(
+class LabeledData(NamedTuple):
+    """Training and validation signals of one SNR, and the labels of both: `{noise model: (training, validation)}`."""
+
+    data: TrainingData
+    estimates: Mapping[str, tuple[StoredEstimate, StoredEstimate]]
+
+    def joined(self, kind: str) -> StoredEstimate:
+        """Labels of both sets in one."""
+        return StoredEstimate(*(np.concatenate(parts) for parts in zip(*self.estimates[kind], strict=True)))
+
+
+def label_arrays(
     model: AbstractSignalModel,
+    data: TrainingData,
     snr: float,
-    n_signals: int,
-    key: Array,
     *,
     recipe: LabelRecipe,
     progress: Progress | None = None,
-) -> LabeledSignals:
-    """Draw parameters from the typical ranges, add Rician noise of σ = 1/SNR, and fit both kinds of label.
+) -> dict[str, np.ndarray]:
+    """Both kinds of label of both sets, as named arrays for a file."""
+    arrays = {}
+    for kind, noise in _LABEL_NOISE.items():
+        for part, simulated in zip(("training", "validation"), data, strict=True):
+            measurements, truths = np.asarray(simulated.measurements[:, 0]), np.asarray(simulated.parameters)
+            found = fit_labels(model, noise(1.0 / snr), measurements, truths, recipe=recipe, progress=progress)
+            arrays[f"{kind}/{part}/values"], arrays[f"{kind}/{part}/status"] = found.values, found.status
+    return arrays
 
-    The parameters depend on the key alone, so both SNRs share them; the noise differs.
-    """
-    parameter_key, noise_key = jax.random.split(key)
-    truths = Prior.typical(model).sample(parameter_key, n_signals)
-    noise_key = jax.random.fold_in(noise_key, round(1000 * snr))
-    measurements = np.asarray(Rician(1.0 / snr).sample(noise_key, model.signal(truths)))
-    truths = np.asarray(truths)
-    labels = {
-        kind: fit_labels(model, noise(1.0 / snr), measurements, truths, recipe=recipe, progress=progress)
-        for kind, noise in _LABEL_NOISE.items()
-    }
-    rician, gaussian = labels["rician"], labels["gaussian"]
-    return LabeledSignals(truths, measurements, rician.values, rician.status, gaussian.values, gaussian.status)
+
+def labeled_data(data: TrainingData, arrays: Mapping[str, np.ndarray]) -> LabeledData:
+    """`data` with the labels of `label_arrays`."""
+    estimates = {}
+    for kind in _LABEL_NOISE:
+        training, validation = (
+            StoredEstimate(arrays[f"{kind}/{part}/values"], arrays[f"{kind}/{part}/status"])
+            for part in ("training", "validation")
+        )
+        estimates[kind] = (training, validation)
+    return LabeledData(data, estimates)
 
 
 def fit_labels(

@@ -15,7 +15,7 @@ from raofit.evaluation.tables import Curve, bound_curves, constant_curves, const
 from raofit.models import AbstractSignalModel
 from raofit.noise import Rician
 from raofit.studies.epstein2022 import CONVENTIONAL, METHODS, Size
-from raofit.studies.epstein2022_labels import LabeledSignals
+from raofit.studies.epstein2022_labels import LabeledData
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,13 +76,11 @@ def on_bounds(model: AbstractSignalModel, values: np.ndarray) -> Bool[np.ndarray
     return (values <= low + tolerance) | (values >= high - tolerance)
 
 
-def label_bound_shares(model: AbstractSignalModel, signals: LabeledSignals) -> dict[str, dict[str, float]]:
+def label_bound_shares(model: AbstractSignalModel, data: LabeledData) -> dict[str, dict[str, float]]:
     """Share of both kinds of label on a bound, per parameter and for any parameter."""
     shares = {}
-    for kind, values, status in (
-        ("rician", signals.rician, signals.rician_status),
-        ("gaussian", signals.gaussian, signals.gaussian_status),
-    ):
+    for kind in data.estimates:
+        values, status = data.joined(kind)
         at_bound = on_bounds(model, values)
         shares[kind] = {name: float(np.mean(at_bound[:, i])) for i, name in enumerate(model.parameter_names)}
         shares[kind]["any"] = float(np.mean(status == Status.AT_BOUND))

@@ -80,12 +80,13 @@ class Dictionary(eqx.Module):
         length = jnp.maximum(jnp.linalg.norm(measurements, axis=-1), jnp.finfo(dtype).tiny)
         product = (signals.reshape(n_regions * n_atoms, -1) @ measurements.T).reshape(n_regions, n_atoms, -1)
         if self.amplitude_index is None:
-            size = jnp.square(jnp.asarray(self.lengths, dtype=dtype))[:, :, None] * jnp.square(inverse_sigma)
-            return values[region, _least(size - 2.0 * product * inverse_sigma + jnp.square(length))]
-        best = _least(1.0 - product / length)
+            scale = inverse_sigma[None, None]
+            size = jnp.square(jnp.asarray(self.lengths, dtype=dtype))[:, :, None] * jnp.square(scale)
+            return values[region, _least(size - 2.0 * product * scale + jnp.square(length)[None, None])]
+        best = _least(1.0 - product / length[None, None])
         chosen = signals[region, best]
-        amplitude = jnp.sum(chosen * measurements, axis=-1)
-        amplitude = amplitude / (jnp.asarray(self.lengths, dtype=dtype)[region, best] * inverse_sigma)
+        amplitude = jnp.sum(chosen * measurements[None], axis=-1)
+        amplitude = amplitude / (jnp.asarray(self.lengths, dtype=dtype)[region, best] * inverse_sigma[None])
         return values[region, best].at[..., self.amplitude_index].set(amplitude)
 
 

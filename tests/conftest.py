@@ -1,14 +1,12 @@
-"""Strict numerics, deterministic Hypothesis, and the measurements some tests read."""
+"""Deterministic Hypothesis, figures without a screen, and the measurements some tests read."""
 
 import os
 from pathlib import Path
 
 import hypothesis
-import jax
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
-jax.config.update("jax_numpy_rank_promotion", "raise")
 
 hypothesis.settings.register_profile("default", deadline=None, derandomize=True, max_examples=25, print_blob=True)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000, print_blob=True)

@@ -7,6 +7,7 @@ from importlib import metadata
 import cyclopts
 
 from raofit.cli._errors import exit_code_of
+from raofit.cli._invocation import remember
 
 _VERBS = {
     "map": ("map:map_image", "Turn a measured series into parameter maps."),
@@ -49,6 +50,7 @@ def build_app(*, is_overview: bool = False) -> cyclopts.App:
 def main(tokens: Sequence[str] | None = None) -> int:
     """Run the command line (default: `sys.argv`) and return its exit code."""
     tokens = list(sys.argv[1:] if tokens is None else tokens)
+    remember(tokens)
     is_debug = _DEBUG in tokens
     tokens = [token for token in tokens if token != _DEBUG]
     is_overview = not tokens or tokens[0].startswith("-")

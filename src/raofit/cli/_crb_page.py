@@ -1,7 +1,6 @@
 """What `raofit crb` shows: a table on standard output, and a folder with table, plot and page."""
 
 import csv
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from matplotlib.figure import Figure as MatplotlibFigure
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from raofit.cli._invocation import command
 from raofit.information.identifiability import Precision, Verdict, precision_curve
 from raofit.io.output import new_folder
 from raofit.io.provenance import provenance, write_json
@@ -90,7 +90,7 @@ def write_crb_folder(
     at = {item.parameter.name: item.value for item in precisions}
     fixed = tuple(item.parameter.name for item in precisions if item.is_fixed)
     figure = precision_figure(model, noise, precisions, at, fixed)
-    record = provenance(sys.argv, [])
+    record = provenance(command(), [])
     with new_folder(out, force=force) as work:
         with (work / "crb.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from raofit.cli._noise_level import NoiseLevel
 
 
+_SNR_MARGIN = 1.5
+_LEANS = -0.3
+
+
 @dataclasses.dataclass(frozen=True)
 class ChosenEstimator:
     """An estimator ready for the engine.
@@ -31,6 +35,7 @@ class ChosenEstimator:
     n_parameters : length of the last axis of its values.
     noise_name : noise model it assumes.
     sentences : what a reader of the maps should know about it.
+    warnings : what speaks against trusting it on these data.
     settings : JSON-ready facts for the sidecar.
     """
 
@@ -39,6 +44,7 @@ class ChosenEstimator:
     n_parameters: int
     noise_name: str
     sentences: tuple[str, ...]
+    warnings: tuple[str, ...]
     settings: Mapping[str, Any]
 
 
@@ -94,7 +100,7 @@ def _maximum_likelihood(
         f"Maximum likelihood under {noise_name} noise: nearly unbiased where a parameter is well determined and inside "
         "its bounds, and as scattered as the data are."
     )
-    return ChosenEstimator("mle", estimate, len(model.parameters), noise_name, (sentence,), {})
+    return ChosenEstimator("mle", estimate, len(model.parameters), noise_name, (sentence,), (), {})
 
 
 def _trained(
@@ -114,12 +120,35 @@ def _trained(
             "standard-error maps state the scatter, not that bias."
         )
     ]
-    if np.isfinite(level.snr) and not low / 1.5 <= level.snr <= high * 1.5:
-        sentences.append(
+    warnings = []
+    if np.isfinite(level.snr) and not low / _SNR_MARGIN <= level.snr <= high * _SNR_MARGIN:
+        warnings.append(
             f"The data have a median SNR of {level.snr:.3g}, but the network was trained at {trained_for}: its bias "
-            "and scatter here are not those of its card."
+            "and scatter here are not the measured ones."
         )
+    warnings += _leanings(network, level.snr)
     facts = {"Network": source, "SNRRange": [low, high], "Noise": network.noise_name, "Training": network.provenance}
     return ChosenEstimator(
-        "network", estimate, len(model.parameters), network.noise_name, tuple(sentences), facts | {"Card": network.card}
+        "network",
+        estimate,
+        len(model.parameters),
+        network.noise_name,
+        tuple(sentences),
+        tuple(warnings),
+        facts | {"Card": network.card},
     )
+
+
+def _leanings(network: NetworkEstimator, snr: float) -> list[str]:
+    """Parameters whose estimates follow the truth by less than 70 %, from the card's entry nearest to `snr`."""
+    entries = network.card.get("entries", [])
+    if not entries:
+        return []
+    nearest = min(entries, key=lambda entry: abs(np.log(entry["snr"] / snr)) if snr > 0 else 0.0)
+    slopes = {name: figures["bias_slope"] for name, figures in nearest["parameters"].items()}
+    return [
+        f"The network's {name} shows only {max(1 + slope, 0):.0%} of the true differences between tissues (measured in "
+        f"simulations at SNR {nearest['snr']:.3g}): the rest is its training range."
+        for name, slope in slopes.items()
+        if slope is not None and slope < _LEANS
+    ]

@@ -40,8 +40,9 @@ def map_report(
     names = ", ".join(path.name for path in options.images[:3]) + (" …" if len(options.images) > 3 else "")
     shape = "×".join(map(str, series.shape))
     precisions = _precisions(model, chosen, level, limits, summary)
+    concerns = doubts(model, chosen, summary, precisions, limits)
     sections = [
-        Section("In short", _in_short(model, level, summary, precisions, limits)),
+        Section("In short", _in_short(model, level, summary, concerns)),
         Section("Maps", _maps(model, limits, summary)),
         Section("What happened in each voxel", _status(summary)),
     ]
@@ -60,11 +61,18 @@ def map_report(
 
 
 def doubts(
-    model: AbstractSignalModel, summary: MapSummary, precisions: tuple[Precision, ...], limits: np.ndarray
+    model: AbstractSignalModel,
+    chosen: ChosenEstimator,
+    summary: MapSummary,
+    precisions: tuple[Precision, ...],
+    limits: np.ndarray,
 ) -> list[str]:
     """Sentences about parameters that should not be trusted, and why; empty if there are none."""
-    found = []
-    for index, parameter in enumerate(model.parameters):
+    found = list(chosen.warnings)
+    unseen = summary.counts.get(Status.OUT_OF_RANGE, 0) / max(summary.n_voxels, 1)
+    if unseen > _MANY_ON_BOUND:
+        found.append(f"{unseen:.0%} of the voxels are unlike anything the network was trained on (see the status map).")
+    for index, parameter in enumerate(model.parameters if chosen.name == "mle" else ()):
         on_bound = summary.shares_on_bound[index]
         if on_bound.sum() > _MANY_ON_BOUND:
             low, high = (f"{share:.0%} on the {side}" for share, side in zip(on_bound, ("lower", "upper"), strict=True))
@@ -89,7 +97,7 @@ def doubts(
     return found
 
 
-def _in_short(model, level, summary, precisions, limits) -> list:
+def _in_short(model, level, summary, concerns) -> list:
     n_good = sum(count for status, count in summary.counts.items() if status.is_usable)
     share = n_good / max(summary.n_voxels, 1)
     blocks: list = [
@@ -99,9 +107,8 @@ def _in_short(model, level, summary, precisions, limits) -> list:
             f"the median SNR is {level.snr:.3g}."
         )
     ]
-    found = doubts(model, summary, precisions, limits)
-    blocks += [Paragraph(f"Do not trust blindly: {sentence}", "warning") for sentence in found]
-    if not found:
+    blocks += [Paragraph(f"Do not trust blindly: {sentence}", "warning") for sentence in concerns]
+    if not concerns:
         blocks.append(Paragraph("Nothing in these maps speaks against any parameter as a whole.", "good"))
     rows = []
     for index, parameter in enumerate(model.parameters):

@@ -10,7 +10,6 @@
 import dataclasses
 import hashlib
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from raofit import models, noise
+from raofit.cli._invocation import command
 from raofit.cli._map_estimator import ChosenEstimator, choose_estimator, open_network
 from raofit.cli._map_files import write_maps
 from raofit.cli._map_page import map_report
@@ -76,14 +76,14 @@ def run_map(options: MapOptions) -> None:
     network = None if options.network is None else open_network(options.network, model)
     mask = np.ones(series.shape[:3], dtype=bool) if options.mask is None else read_mask(options.mask, series)
     noise_name = options.noise if network is None else network.noise_name
+    edges = slab_edges(series.shape, memory_bytes=options.memory_bytes)
     level = noise_level(options.sigma, series, mask, model, noise_name, bounds)
     say(f"{series.shape[3]} volumes, {np.count_nonzero(mask)} voxels; {level.sentence}; median SNR {level.snr:.3g}")
     files = (*options.images, options.bval, options.mask, options.network, options.te, options.sigma)
     inputs = [Path(file) for file in files if file is not None and Path(file).is_file()]
-    record = provenance(["raofit", *sys.argv[1:]], inputs)
+    record = provenance(command(), inputs)
     with progress_bar() as progress:
         chosen = choose_estimator(options, model, noise_name, bounds, level, network, progress)
-        edges = slab_edges(series.shape, memory_bytes=options.memory_bytes)
         settings = _settings(options, model, noise_name, limits, level, chosen)
         with new_folder(options.out, force=options.force) as work:
             shards = Shards(_resume_folder(options.out, settings, record))

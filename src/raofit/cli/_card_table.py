@@ -12,7 +12,7 @@ def card_rows(network: NetworkEstimator) -> list[tuple[str, ...]]:
     """(SNR, parameter, unit, then one text per column of `COLUMNS`) for every SNR and parameter."""
     units = {parameter.name: parameter.unit for parameter in network.model.parameters}
     return [
-        (f"{entry['snr']:.4g}", name, units[name], *(f"{figures[column]:.4g}" for column in COLUMNS))
+        (f"{entry['snr']:.4g}", name, units[name], *(_text(figures[column]) for column in COLUMNS))
         for entry in network.card["entries"]
         for name, figures in entry["parameters"].items()
     ]
@@ -31,3 +31,7 @@ def print_card(network: NetworkEstimator) -> None:
     for row in card_rows(network):
         table.add_row(*row)
     console.print(table)
+
+
+def _text(value: float | None) -> str:
+    return "unbounded" if value is None else f"{value:.4g}"

@@ -95,14 +95,15 @@ class NetworkEstimator:
         measurements = np.asarray(measurements)
         self._check(measurements)
         batch_shape = measurements.shape[:-1]
+        shape = (*batch_shape, len(self.parameter_names))
         inputs = as_inputs(measurements.reshape(-1, measurements.shape[-1]))
         values, status = self._in_chunks(_estimate, inputs)
 
         def compute_standard_errors() -> np.ndarray:
-            return self._standard_errors(inputs, status, sigma).reshape(*batch_shape, -1)
+            return self._standard_errors(inputs, status, sigma).reshape(shape)
 
         return Estimate(
-            values.reshape(*batch_shape, -1), status.reshape(batch_shape), self.parameter_names, compute_standard_errors
+            values.reshape(shape), status.reshape(batch_shape), self.parameter_names, compute_standard_errors
         )
 
     def _check(self, measurements: np.ndarray) -> None:

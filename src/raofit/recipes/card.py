@@ -21,8 +21,9 @@ def with_card(estimator: NetworkEstimator, *, key: Array) -> NetworkEstimator:
 
     The card holds, for the lowest, middle and highest training SNR, over 400 truths drawn from the prior with 100 noise
     draws each: `bias` (mean), `bias_slope` (least-squares slope of bias against truth: −1 for an estimator that answers
-    a constant, 0 for one whose bias does not depend on the truth), `std` and `rmse` (roots of the mean squares),
-    `crb_std` (median root of the Cramér–Rao bound) and `constant_rmse` (RMSE of the best constant answer).
+    a constant, 0 for one whose bias does not depend on the truth), `std`, `rmse` and `crb_std` (roots of the mean
+    variance, squared error and Cramér–Rao bound; None where a bound is infinite), and `constant_rmse` (RMSE of the best
+    constant answer).
     """
     truth_key, noise_key, calibration_key = jax.random.split(key, 3)
     truths = estimator.prior.sample(truth_key, _POINTS)
@@ -38,11 +39,11 @@ def with_card(estimator: NetworkEstimator, *, key: Array) -> NetworkEstimator:
             "bias_slope": bias_slope(evaluation),
             "std": _root_mean_square(evaluation.std),
             "rmse": _root_mean_square(evaluation.rmse),
-            "crb_std": np.median(evaluation.crb_std, axis=0),
+            "crb_std": _root_mean_square(evaluation.crb_std),
             "constant_rmse": np.std(np.asarray(truths), axis=0),
         }
         rows = {
-            name: {kind: float(values[index]) for kind, values in figures.items()}
+            name: {kind: _finite_or_none(values[index]) for kind, values in figures.items()}
             for index, name in enumerate(estimator.parameter_names)
         }
         entries.append({"snr": snr, "parameters": rows})
@@ -66,3 +67,8 @@ def _calibration(
 
 def _root_mean_square(values: Float[np.ndarray, "truth parameter"]) -> Float[np.ndarray, " parameter"]:
     return np.sqrt(np.nanmean(np.square(values), axis=0))
+
+
+def _finite_or_none(value: np.floating) -> float | None:
+    """A number a JSON file can hold."""
+    return float(value) if np.isfinite(value) else None

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple, Protocol
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +11,7 @@ from jaxtyping import Array, Float, Inexact
 from raofit import noise as noise_models
 from raofit.core.errors import RaofitError
 from raofit.estimators.estimate import Estimate
+from raofit.estimators.literal import LiteralSciPy
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
 from raofit.models import AbstractSignalModel
 from raofit.recipes.training_recipe import TrainingRecipe
@@ -50,31 +52,52 @@ class LabelEstimator(Protocol):
 def simulate_data(model: AbstractSignalModel, recipe: TrainingRecipe, *, key: Array) -> TrainingData:
     """Both sets of a recipe. The same key gives the same parameters at every SNR, and proportional noise."""
     prior = Prior.typical(model, recipe.ranges)
-    keys = jax.random.split(key, 4)
-    training = _simulate(model, recipe, prior.sample(keys[0], recipe.n_training), keys[1])
-    validation = _simulate(model, recipe, prior.sample(keys[2], recipe.n_validation), keys[3])
-    return TrainingData(training, validation)
+    sets = [
+        _draw(model, prior, recipe.noise, recipe.snr, (n_samples, recipe.n_realizations), set_key)
+        for n_samples, set_key in zip((recipe.n_training, recipe.n_validation), jax.random.split(key), strict=True)
+    ]
+    return TrainingData(*sets)
 
 
 def redraw(model: AbstractSignalModel, recipe: TrainingRecipe, fixed: Simulated, *, key: Array) -> Simulated:
     """A training set with fresh noise, and fresh parameters if the recipe says so."""
-    parameter_key, noise_key = jax.random.split(key)
-    parameters = fixed.parameters
+    shape = (len(fixed.parameters), recipe.n_realizations)
     if recipe.fresh == "all":
-        parameters = Prior.typical(model, recipe.ranges).sample(parameter_key, len(parameters))
-    return _simulate(model, recipe, parameters, noise_key)
+        return _draw(model, Prior.typical(model, recipe.ranges), recipe.noise, recipe.snr, shape, key)
+    return _measure(model, recipe.noise, recipe.snr, recipe.n_realizations, fixed.parameters, key)
 
 
-def _simulate(model: AbstractSignalModel, recipe: TrainingRecipe, parameters: Array, key: Array) -> Simulated:
+@eqx.filter_jit
+def _draw(
+    model: AbstractSignalModel,
+    prior: Prior,
+    noise_name: str,
+    snr: tuple[float, float],
+    shape: tuple[int, int],
+    key: Array,
+) -> Simulated:
+    n_samples, n_realizations = shape
+    parameter_key, noise_key = jax.random.split(key)
+    return _measure(model, noise_name, snr, n_realizations, prior.sample(parameter_key, n_samples), noise_key)
+
+
+@eqx.filter_jit
+def _measure(
+    model: AbstractSignalModel,
+    noise_name: str,
+    snr: tuple[float, float],
+    n_realizations: int,
+    parameters: Array,
+    key: Array,
+) -> Simulated:
     snr_key, noise_key = jax.random.split(key)
-    low, high = recipe.snr
+    low, high = snr
     share = jax.random.uniform(snr_key, parameters.shape[:1], jnp.float32)
     sigma = 1.0 / (low * (high / low) ** share)
     signal = model.signal(parameters)
-    shape = (signal.shape[0], recipe.n_realizations, signal.shape[1])
-    noise = noise_models.build(recipe.noise, jnp.broadcast_to(sigma[:, None], shape[:2]))
-    measurements = noise.sample(noise_key, jnp.broadcast_to(signal[:, None], shape))
-    return Simulated(parameters, measurements, sigma)
+    shape = (signal.shape[0], n_realizations, signal.shape[1])
+    noise = noise_models.build(noise_name, jnp.broadcast_to(sigma[:, None], shape[:2]))
+    return Simulated(parameters, noise.sample(noise_key, jnp.broadcast_to(signal[:, None], shape)), sigma)
 
 
 def label_data(
@@ -108,8 +131,6 @@ def label_set(
         noise_name = "complex-gaussian"
     noise = noise_models.build(noise_name, np.asarray(simulated.sigma))
     if kind == "literal":
-        from raofit.estimators.literal import LiteralSciPy
-
         estimate = LiteralSciPy(model, noise).estimate(measurements, start=np.asarray(simulated.parameters))
     else:
         estimate = MaximumLikelihood(model, noise).estimate(measurements)

@@ -27,7 +27,7 @@ class CheckpointFile:
     def save(self, arrays: Mapping[str, np.ndarray], fingerprint: str) -> None:
         """Write to a temporary name in the same folder, then rename."""
         content = safetensors.numpy.save(
-            {name: np.ascontiguousarray(array) for name, array in arrays.items()},
+            {name: np.asarray(array, order="C") for name, array in arrays.items()},
             metadata={"raofit": json.dumps({"format": _FORMAT, "fingerprint": fingerprint})},
         )
         temporary = self.path.with_name(self.path.name + ".partial")

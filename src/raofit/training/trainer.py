@@ -94,7 +94,7 @@ class TrainingState(NamedTuple):
 class TrainingResult(NamedTuple):
     """Best weights of each member by validation loss.
 
-    `history` is (epoch, member, 2): training and validation loss; epochs after a member was frozen repeat its last.
+    `history` is (epoch, member, 2): training and validation loss. A frozen member's validation loss no longer changes.
     """
 
     weights: Float[np.ndarray, "member weight"]

@@ -1,7 +1,7 @@
 """Bias, variance and coverage of maximum likelihood at high SNR, where the Cramér–Rao bound is attained.
 
 At SNR 1000 the largest relative standard deviation (D_fast, 1 %) makes second-order bias about 0.01 % of the value,
-a hundredth of a standard deviation; the fit stops within 1e-4 of the optimal log-likelihood, i.e. √(2e-4) = 0.014 of one.
+a hundredth of a standard deviation; the fit stops within 1e-4 of the optimal log-likelihood, √(2e-4) = 0.014 of one.
 """
 
 import jax

@@ -163,7 +163,7 @@ def test_bounds_and_noise_maps(scan, capsys, tmp_path):
     assert values.max() == np.float32(0.001)
     assert np.all(status[values == np.float32(0.001)] == Status.AT_BOUND)
     assert "AT_BOUND" in out
-    assert "ADC lies on a fit bound in many voxels" in (tmp_path / "out" / "report.html").read_text()
+    assert "ADC: it lies on its lower bound" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_an_interrupted_run_continues_and_ends_the_same(capsys, tmp_path, monkeypatch):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _MANY_ON_BOUND = 0.05
 _MANY_LOST = 0.25
+_HUGE = 1e30  # shows an infinite standard error as one beyond the colors
 _TAIL = 5.0  # interquartile ranges from the median
 
 
@@ -72,28 +73,25 @@ def doubts(
     unseen = summary.counts.get(Status.OUT_OF_RANGE, 0) / max(summary.n_voxels, 1)
     if unseen > _MANY_ON_BOUND:
         found.append(f"{unseen:.0%} of the voxels are unlike anything the network was trained on (see the status map).")
-    for index, parameter in enumerate(model.parameters if chosen.name == "mle" else ()):
-        on_bound = summary.shares_on_bound[index]
-        if on_bound.sum() > _MANY_ON_BOUND:
-            low, high = (f"{share:.0%} on the {side}" for share, side in zip(on_bound, ("lower", "upper"), strict=True))
-            bounds = f"{limits[index, 0]:g} to {limits[index, 1]:g}" + (
-                "" if parameter.unit == "1" else " " + parameter.unit
-            )
-            found.append(f"{parameter.name} lies on a fit bound in many voxels ({low}, {high}; bounds {bounds}).")
-    lost = [item for item in precisions if item.verdict is Verdict.NOT_IDENTIFIABLE]
-    found += [f"At the median of these maps, {item.sentence}" for item in lost]
-    lost_names = {item.parameter.name for item in lost}
+    lost = {item.parameter.name: item.sentence for item in precisions if item.verdict is Verdict.NOT_IDENTIFIABLE}
     for index, parameter in enumerate(model.parameters):
-        if parameter.is_amplitude or parameter.name in lost_names or not len(summary.values):
-            continue
-        share = float(
-            np.mean(~(summary.standard_errors[:, index] <= prior_standard_deviation(parameter, parameter.typical)))
-        )
-        if share > _MANY_LOST:
-            found.append(
-                f"{parameter.name} has a standard error above the spread of its typical range in {share:.0%} of the "
-                "voxels: read averages over regions, not single voxels."
+        reasons = []
+        on_bound = summary.shares_on_bound[index]
+        if chosen.name == "mle" and on_bound.sum() > _MANY_ON_BOUND:
+            low, high = limits[index]
+            unit = "" if parameter.unit == "1" else f" {parameter.unit}"
+            reasons.append(
+                f"it lies on its lower bound ({low:g}{unit}) in {on_bound[0]:.0%} and on its upper bound "
+                f"({high:g}{unit}) in {on_bound[1]:.0%} of the voxels"
             )
+        spread = prior_standard_deviation(parameter, parameter.typical)
+        share = float(np.mean(~(summary.standard_errors[:, index] <= spread))) if len(summary.values) else 0.0
+        if not parameter.is_amplitude and share > _MANY_LOST:
+            reasons.append(f"its standard error exceeds the spread of its typical range in {share:.0%} of them")
+        if parameter.name in lost:
+            found.append(f"At the median of these maps, {lost[parameter.name]}")
+        if reasons:
+            found.append(f"{parameter.name}: {'; '.join(reasons)}. Read averages over regions, not single voxels.")
     return found
 
 
@@ -131,7 +129,7 @@ def _maps(model, limits, summary) -> list:
     }
     values = {parameter.name: summary.slice_values[..., index] for index, parameter in enumerate(parameters)}
     errors = {
-        parameter.name: np.where(np.isinf(summary.slice_errors[..., index]), np.nan, summary.slice_errors[..., index])
+        parameter.name: np.where(np.isinf(summary.slice_errors[..., index]), _HUGE, summary.slice_errors[..., index])
         for index, parameter in enumerate(parameters)
     }
     sample = {parameter.name: summary.values[:, index] for index, parameter in enumerate(parameters)}

@@ -20,6 +20,7 @@ _SAMPLED_SLICES = 12
 _SAMPLED_VOXELS = 20_000
 _BACKGROUND_VOXELS = 300_000
 _RICIAN_REFITS = 3
+_DARK = 0.2  # of the brightest voxels
 _FIRST_GUESS = 0.05  # of the brightest measurement; the Gaussian fit does not depend on it
 
 
@@ -32,7 +33,7 @@ class NoiseLevel:
     sigma : noise standard deviation in signal units, one number or a map.
     source : "given", "map", "repeats", "background" or "residuals".
     sentence : how it was obtained, with its figures.
-    snr : median of amplitude over sigma in the mask, from a fit of sampled voxels; NaN if unknown.
+    snr : median of amplitude over sigma, from a fit of sampled voxels; NaN if unknown.
     snr_range : its 10th and 90th percentiles.
     """
 
@@ -109,7 +110,10 @@ def _given(option: str, series: ImageSeries) -> float | np.ndarray:
 
 
 def _sample(series: ImageSeries, mask: np.ndarray, is_magnitude: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Evenly spaced slices of the mask, and usable voxels of the mask in them (voxel, measurement)."""
+    """Evenly spaced slices of the mask, and usable voxels of the mask in them (voxel, measurement).
+
+    Where there is no mask, voxels as dark as background are left out: noise and SNR are those of the object.
+    """
     inside = np.flatnonzero(mask.any(axis=(0, 1)))
     slices = inside[np.unique(np.linspace(0, inside.size - 1, _SAMPLED_SLICES).round().astype(int))]
     voxels = np.concatenate([series.read(z, z + 1)[:, :, 0][mask[:, :, z]] for z in slices])
@@ -120,6 +124,9 @@ def _sample(series: ImageSeries, mask: np.ndarray, is_magnitude: bool) -> tuple[
             f"{series.paths[0]}: no voxel of the mask can be estimated (all are zero, negative or not finite); "
             "check that mask and image belong together"
         )
+    if mask.all():
+        brightest = voxels.max(axis=-1)
+        voxels = voxels[brightest >= _DARK * np.quantile(brightest, 0.98)]
     return slices, voxels[:: -(-len(voxels) // _SAMPLED_VOXELS)]
 
 

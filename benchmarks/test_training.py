@@ -1,7 +1,7 @@
 """Sixteen restarts of the paper's network: one batched program against a single-thread PyTorch loop over restarts.
 
 Same data, same initial weights, same batches per epoch, same Adam, same number of epochs; each shuffles by itself, so
-the validation losses agree on average, not exactly. `RAOFIT_BENCH_EPOCHS` sets the number of epochs (the paper's is 187).
+the validation losses agree on average, not exactly. `RAOFIT_BENCH_EPOCHS` sets their number (the paper's is 187).
 """
 
 import functools

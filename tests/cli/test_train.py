@@ -63,7 +63,6 @@ def test_options_override_the_recipe(folder):
         (("--snr", "40:10"), "0 < low <= high"),
         (("--preset", "paper"), "names its own preset"),
         (("--alpha", "2"), "`alpha`"),
-        (("--te", "0.1", "--model", "t3"), "t3"),
     ],
 )
 def test_mistakes_end_with_one_sentence_and_no_file(folder, capsys, change, words):

@@ -1,5 +1,6 @@
 """`raofit crb`: the attainable precision of a protocol."""
 
+import typing
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -78,8 +79,8 @@ def _noise_level(model, values, snr: float | None, sigma: float | None) -> float
     """Sigma from --sigma, or from --snr and the true amplitude."""
     if (snr is None) == (sigma is None):
         raise RaofitError("give the noise level either as --snr (S0 over sigma) or as --sigma (signal units)")
-    if sigma is not None:
-        return sigma
+    if snr is None:
+        return typing.cast(float, sigma)
     if not 0 < snr < float("inf"):
         raise RaofitError(f"--snr {snr:g}: expected a signal-to-noise ratio > 0")
     index = model.amplitude_index

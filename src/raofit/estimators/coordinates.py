@@ -3,7 +3,7 @@
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 _DECADE = 10.0
 
@@ -15,7 +15,7 @@ class Coordinates(eqx.Module):
     typical range spans a decade or more.
     """
 
-    is_log: Bool[np.ndarray, " parameter"] = eqx.field(converter=tuple, static=True)
+    is_log: tuple[bool, ...] = eqx.field(converter=tuple, static=True)
 
     @staticmethod
     def of(model, bounds: Float[np.ndarray, "parameter 2"]) -> "Coordinates":

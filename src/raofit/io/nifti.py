@@ -204,7 +204,8 @@ def _require_complete(path: Path, image: nibabel.Nifti1Pair) -> None:
     file = Path(image.file_map["image"].filename)
     if not file.exists():
         raise FileError(f"{path}: its voxel file {file.name} is missing; keep the .hdr and .img files together")
-    expected = int(image.dataobj.offset) + int(np.prod(image.shape)) * image.get_data_dtype().itemsize
+    offset = int(image.dataobj.offset)  # pyright: ignore[reportAttributeAccessIssue]
+    expected = offset + int(np.prod(image.shape)) * np.dtype(image.get_data_dtype()).itemsize
     found = file.stat().st_size
     if file.suffix != ".gz" and found < expected:
         raise FileError(
@@ -213,7 +214,7 @@ def _require_complete(path: Path, image: nibabel.Nifti1Pair) -> None:
 
 
 def _require_real(path: Path, image: nibabel.Nifti1Pair) -> None:
-    dtype = image.get_data_dtype()
+    dtype = np.dtype(image.get_data_dtype())
     if dtype.kind not in "iuf":
         kind = "complex" if dtype.kind == "c" else "color"
         raise FileError(f"{path}: expected real numbers, found {kind} voxels ({dtype}); give the magnitude image")
@@ -227,7 +228,7 @@ def _require_same_space(
             f"{path}: the {kind} has {_words(image.shape[:3])} voxels but {first_path} has "
             f"{_words(first.shape[:3])}; resample one to the other"
         )
-    offset = np.abs(image.affine - first.affine).max()
+    offset = np.abs(np.asarray(image.affine) - np.asarray(first.affine)).max()
     if not offset <= _AFFINE_TOLERANCE * max(1.0, float(np.abs(first.affine).max())):
         raise FileError(
             f"{path}: the {kind} lies elsewhere than {first_path} (their affines differ by up to {offset:.3g} mm); "

@@ -1,9 +1,11 @@
 """What every noise model is: a sampler, a log-likelihood, its score, and the information one sample carries."""
 
 import abc
+from typing import Any
 
 import equinox as eqx
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
@@ -55,7 +57,7 @@ class AbstractNoise(eqx.Module):
         return sigma if sigma.ndim == 0 else sigma[..., None]
 
 
-def checked_sigma(sigma) -> np.ndarray | Array:
+def checked_sigma(sigma) -> Any:
     """`sigma` as an array; a concrete value must be finite and positive.
 
     Raises

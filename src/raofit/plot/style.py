@@ -56,8 +56,8 @@ def quiet(axes: Axes, *, grid: bool = True) -> Axes:
     for side in ("left", "bottom"):
         axes.spines[side].set_color(SOFT)
     axes.tick_params(colors=INK, labelsize=8.5, color=SOFT)
-    axes.xaxis.label.set_size(9.5)
-    axes.yaxis.label.set_size(9.5)
+    axes.xaxis.label.set_fontsize(9.5)
+    axes.yaxis.label.set_fontsize(9.5)
     axes.set_axisbelow(True)
     if grid:
         axes.grid(True, color=LINE, linewidth=0.6)

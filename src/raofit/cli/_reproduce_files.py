@@ -106,7 +106,7 @@ def study_summary(study: "Study") -> dict:
         "units": {"S0": "a.u.", "f": "1", "D_slow": "mm²/s", "D_fast": "mm²/s"},
         **summary(study.results),
         "restart_validation_losses": study.results.restart_losses,
-        "claims": [dataclasses.asdict(claim) | {"supported": claim.is_supported} for claim in study.claims],
+        "claims": [dataclasses.asdict(claim) | {"verdict": claim.verdict} for claim in study.claims],
         "label_leak": [row._asdict() for row in study.leak],
         "scan": {"what": study.scan.scan.words, "measured_snr": study.scan.snr},
         "minutes": round(study.minutes, 2),

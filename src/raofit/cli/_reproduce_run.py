@@ -1,10 +1,11 @@
 """The stages of `raofit reproduce epstein2022`, each kept on disk as soon as it is done."""
 
+import contextlib
 import dataclasses
 import shutil
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import jax
@@ -14,7 +15,6 @@ from raofit.cli._progress import progress_bar, say
 from raofit.cli._reproduce_files import write_study
 from raofit.cli._reproduce_scan import ScanStudy, load_scan, phantom_scan, run_scan
 from raofit.core.progress import Progress
-from raofit.estimators.maximum_likelihood import MaximumLikelihood
 from raofit.estimators.network import NetworkEstimator
 from raofit.evaluation import evaluation_grid
 from raofit.evaluation.evaluate import Estimator
@@ -24,11 +24,25 @@ from raofit.io.stages import StageFolder
 from raofit.models import IVIM
 from raofit.noise import Rician
 from raofit.recipes.training_data import simulate_data
-from raofit.studies.epstein2022 import CONVENTIONAL, FULL, METHODS, QUICK, SNRS, LabelRecipe, Method, Size, paper_model
+from raofit.studies.epstein2022 import (
+    CLIPPED,
+    CONVENTIONAL,
+    FULL,
+    METHODS,
+    QUICK,
+    RAISED,
+    RAISED_BOUNDS,
+    SNRS,
+    LabelRecipe,
+    Method,
+    Size,
+    paper_model,
+)
 from raofit.studies.epstein2022_claims import Claim, all_claims
 from raofit.studies.epstein2022_labels import LabeledData, LeakRow, label_arrays, labeled_data, leak_table
 from raofit.studies.epstein2022_networks import method_recipe, train_first, train_labeled, train_self_supervised
-from raofit.studies.epstein2022_results import StudyResults, evaluate_methods, label_bound_shares, pack, unpack
+from raofit.studies.epstein2022_results import Clipped, StudyResults, evaluate_methods, label_bound_shares, pack, unpack
+from raofit.studies.fixed_size_fit import FixedSizeFit
 from raofit.training.checkpoint import CheckpointFile
 from raofit.training.targets import OnBound
 
@@ -86,7 +100,7 @@ def run_study(options: ReproduceOptions) -> Study:
         "scan": None if scan is None else scan.description,
     }
     stages = StageFolder(work, settings)
-    with progress_bar() as progress:
+    with progress_bar() as progress, _kept_on_interrupt(work):
         runner = Runner(options, stages, progress)
         data, networks = {}, {}
         for snr in SNRS:
@@ -107,6 +121,16 @@ def run_study(options: ReproduceOptions) -> Study:
     write_study(study)
     shutil.rmtree(work, ignore_errors=True)
     return study
+
+
+@contextlib.contextmanager
+def _kept_on_interrupt(work: Path) -> Iterator[None]:
+    """Tell the user where an interrupted run will continue from."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"finished stages are kept in {work}: the same command continues from them.")
+        raise
 
 
 class Runner:
@@ -194,8 +218,10 @@ class Runner:
 
     def evaluations(self, snr: float, networks: Mapping[str, NetworkEstimator]) -> dict:
         """Conventional fitting and every network on the grid."""
-        estimators: dict[str, Estimator] = {CONVENTIONAL: MaximumLikelihood(self.model, Rician(1.0 / snr))}
+        estimators: dict[str, Estimator] = {CONVENTIONAL: FixedSizeFit(self.model, Rician, 1.0 / snr)}
         estimators |= networks
+        estimators[RAISED] = FixedSizeFit(self.model, Rician, 1.0 / snr, bounds=RAISED_BOUNDS)
+        estimators |= {name: Clipped(networks[of], self.model) for name, of in CLIPPED.items()}
         arrays = self.stages.run(
             f"evaluation at SNR {snr:g}",
             lambda: pack(

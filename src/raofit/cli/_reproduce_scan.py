@@ -11,7 +11,6 @@ from jaxtyping import Bool, Float
 
 from raofit.cli._progress import say
 from raofit.core.errors import RaofitError
-from raofit.estimators.maximum_likelihood import MaximumLikelihood
 from raofit.estimators.network import NetworkEstimator
 from raofit.evaluation.bins import BinnedCurve
 from raofit.evaluation.evaluate import Estimator
@@ -22,6 +21,7 @@ from raofit.models import IVIM
 from raofit.noise import Rician
 from raofit.studies.epstein2022 import CONVENTIONAL, SNRS, Size, paper_model
 from raofit.studies.epstein2022_claims import COMPARED
+from raofit.studies.fixed_size_fit import FixedSizeFit
 from raofit.studies.phantom import digital_phantom, simulate_scans
 from raofit.studies.repeated_scan import (
     AmplitudeNormalized,
@@ -124,7 +124,7 @@ def run_scan(scan: Scan, networks: Mapping[str, NetworkEstimator], runner: "Runn
         say(f"The scan has other b-values than the paper: training networks for them at its SNR, {snr:g}")
         networks = runner.networks(snr, runner.labels(snr, model), None, model)
     index = model.amplitude_index or 0
-    estimators: dict[str, Estimator] = {CONVENTIONAL: MaximumLikelihood(model, Rician(sigma))}
+    estimators: dict[str, Estimator] = {CONVENTIONAL: FixedSizeFit(model, Rician, sigma)}
     estimators |= {name: AmplitudeNormalized(networks[name], index) for name in COMPARED if name != CONVENTIONAL}
 
     def compute() -> dict[str, np.ndarray]:

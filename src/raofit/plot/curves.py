@@ -78,7 +78,7 @@ def plot_curves(
     handles = [_handle(lines[method], method) for method in curves]
     handles += [_handle(CONSTANT, "constant answer (mean of the truths)")] if constant is not None else []
     handles += [_handle(BOUND, "√CRB (best std of an unbiased estimator)")] if bound is not None else []
-    style.legend_below(figure, handles, columns=3)
+    style.legend_below(figure, handles, columns=len(shown))
     return figure
 
 
@@ -120,7 +120,7 @@ def plot_binned_curves(
         column[3].bar(factor * first.center, first.n_voxels, width=width, color="#9aa5b1")
         style.quiet(column[3]).set_xlabel(style.axis_label(parameter, "reference"))
         column[3].set_ylabel("voxels")
-    style.legend_below(figure, [_handle(lines[method], method) for method in curves], columns=3)
+    style.legend_below(figure, [_handle(lines[method], method) for method in curves], columns=len(shown))
     return figure
 
 
@@ -135,22 +135,24 @@ def plot_tradeoff(
 
     Parameters
     ----------
-    points : `{method: {parameter name: {"mean_abs_bias": ..., "mean_std": ...}}}`, as `summarize` gives.
+    points : `{method: {parameter name: {"mean_abs_bias": ..., "mean_std": ...}}}`, as `summarize` gives; a method may
+        have points of some parameters only.
     bound : mean √CRB per parameter, a vertical line: unbiased estimators lie to its right.
     """
     lines = dict(default_lines(list(points))) | dict(lines or {})
     figure = style.new_figure(3.2 * len(parameters) + 0.2, 3.9)
     for axes, parameter in zip(figure.subplots(1, len(parameters), squeeze=False).flat, parameters, strict=True):
         factor = style.display_scale(parameter)
-        x = {method: factor * of[parameter.name]["mean_std"] for method, of in points.items()}
-        y = {method: factor * of[parameter.name]["mean_abs_bias"] for method, of in points.items()}
+        of_parameter = {method: of[parameter.name] for method, of in points.items() if parameter.name in of}
+        x = {method: factor * of["mean_std"] for method, of in of_parameter.items()}
+        y = {method: factor * of["mean_abs_bias"] for method, of in of_parameter.items()}
         right, top = 1.18 * max(x.values()), 1.25 * max(max(y.values()), 1e-12)
         angle = np.linspace(0, np.pi / 2, 60)
         for radius in np.linspace(0, np.hypot(right, top), 7)[1:]:
             axes.plot(radius * np.cos(angle), radius * np.sin(angle), color=style.LINE, linewidth=0.8, zorder=0)
         if bound is not None and factor * bound[parameter.name] < right:
             axes.axvline(factor * bound[parameter.name], color=BOUND.color, linestyle=BOUND.linestyle, linewidth=1.5)
-        for method in points:
+        for method in of_parameter:
             axes.plot(x[method], y[method], "o", color=lines[method].color, markersize=8, label=method, clip_on=False)
         axes.set_xlim(0, right)
         axes.set_ylim(0, top)
@@ -161,7 +163,7 @@ def plot_tradeoff(
         for method in points
     ]
     handles += [_handle(BOUND, "√CRB (best std of an unbiased estimator)")] if bound is not None else []
-    style.legend_below(figure, handles, columns=3)
+    style.legend_below(figure, handles, columns=len(parameters))
     return figure
 
 

@@ -31,6 +31,8 @@ LINES = {
     "weighted-D_fast": Line(_GREEN),
     "self-supervised-rician": Line("#d98200", "-."),
 }
+_DISTINCT = {"supervised-mle-gaussian": "#ef8f88", "self-supervised": "#7a1510"}  # points have no line style
+_WEIGHTED = "MLE Rician, weighted for the parameter of the panel"
 PLANES = (("D_slow", "D_fast"), ("f", "D_fast"), ("f", "D_slow"))
 MAP_LIMITS = {"f": (0.0, 0.5), "D_slow": (0.0, 4e-3), "D_fast": (0.0, 300e-3)}
 MAP_METHODS = ("mle", "supervised-mle-rician", "self-supervised", "supervised-gt")
@@ -64,8 +66,8 @@ def figure_weighted(results: StudyResults, snr: float) -> Figure:
     """Figure 8: in each column the network weighted for that parameter, beside the unweighted one."""
     curves = titled(results.curves(snr, ("supervised-mle-rician",)))
     weighted = results.curves(snr, [f"weighted-{name}" for name in SHOWN])
-    curves["weighted for the parameter of the column"] = {name: weighted[f"weighted-{name}"][name] for name in SHOWN}
-    lines = titled(LINES) | {"weighted for the parameter of the column": LINES["weighted-f"]}
+    curves[_WEIGHTED] = {name: weighted[f"weighted-{name}"][name] for name in SHOWN}
+    lines = titled(LINES) | {_WEIGHTED: LINES["weighted-f"]}
     return plot_curves(curves, shown_parameters(results), lines=lines, bound=results.bound(snr))
 
 
@@ -108,13 +110,19 @@ def figure_planes(results: StudyResults, snr: float) -> Figure:
 
 
 def figure_tradeoff(results: StudyResults, snr: float) -> Figure:
-    """Not in the paper: every method as one point of mean |bias| against mean std, with the bound."""
+    """Not in the paper: every method as one point of mean |bias| against mean std, with the bound.
+
+    A network weighted for one parameter is shown for that parameter only: it was not trained to know the others.
+    """
     summaries = {name: summarize(of) for name, of in results.evaluations[snr].items()}
-    distinct = {"weighted-f": "#1a7f4e", "weighted-D_slow": "#5fae8b", "weighted-D_fast": "#a6d3bd"}
-    distinct |= {"supervised-mle-gaussian": "#ef8f88", "self-supervised": "#7a1510"}
-    lines = {name: Line(distinct.get(name, LINES[name].color)) for name in summaries}
+    points = {name: of for name, of in summaries.items() if name in LINES and not name.startswith("weighted-")}
+    weighted = {name: summaries[f"weighted-{name}"][name] for name in SHOWN}
+    lines = {name: Line(_DISTINCT.get(name, LINES[name].color)) for name in points}
     bound = {name: summaries["mle"][name]["mean_crb_std"] for name in SHOWN}
-    return plot_tradeoff(titled(summaries), shown_parameters(results), lines=titled(lines), bound=bound)
+    return plot_tradeoff(
+        titled(points) | {_WEIGHTED: weighted}, shown_parameters(results),
+        lines=titled(lines) | {_WEIGHTED: LINES["weighted-f"]}, bound=bound,
+    )  # fmt: skip
 
 
 def figure_binned(curves: Mapping[str, Mapping[str, BinnedCurve]], parameters: Sequence[Parameter]) -> Figure:

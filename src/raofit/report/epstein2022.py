@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from raofit.report.blocks import Badge, Block, Figure, Paragraph, Report, Section, Table
-from raofit.studies.epstein2022 import SHOWN, TITLES, LabelRecipe, Size
+from raofit.studies.epstein2022 import FULL, SHOWN, TITLES, LabelRecipe, Size
 from raofit.studies.epstein2022_claims import Claim
 from raofit.studies.epstein2022_labels import FACT_SHEET, LeakRow
+from raofit.studies.epstein2022_reasons import reasons
 from raofit.studies.epstein2022_results import StudyResults, summary
 
 _TONES = {"supported": "good", "partly supported": "warning", "not supported": "bad"}
@@ -74,21 +75,34 @@ def _subtitle(page: StudyPage) -> str:
 
 def _claims(page: StudyPage) -> list[Block]:
     rows = [
-        [claim.number, claim.statement, Badge(claim.verdict, _TONES[claim.verdict]), claim.test]
+        [claim.number, claim.statement, Badge(claim.verdict, _TONES[claim.verdict]), _share(claim), claim.test]
         for claim in page.claims
     ]
-    blocks: list[Block] = [
-        Table(
-            ("", "claim", "verdict", "checked by"),
-            rows,
-            "A claim is supported if every check passes, partly supported if some do.",
+    caption = (
+        "A claim is supported if every check holds, partly supported if some do. Diffusivities here and below are in "
+        "10⁻³ mm²/s."
+    )
+    blocks: list[Block] = [Table(("", "claim", "verdict", "checks", "checked by"), rows, caption)]
+    if page.size.n_train < FULL.n_train:
+        blocks.insert(
+            0, Paragraph("A quick run: networks are trained on fewer signals, verdicts are a preview.", "warning")
         )
+    why = reasons(page.results)
+    blocks += [
+        Paragraph(f"Claim {claim.number} is {claim.verdict}. {why[claim.number]}")
+        for claim in page.claims
+        if claim.failures
     ]
     for claim in page.claims:
-        blocks.append(Paragraph(f"Claim {claim.number}, {claim.verdict}. {claim.numbers}", _TONES[claim.verdict]))
-        if claim.reason:
-            blocks.append(Paragraph(f"Why claim {claim.number} is {claim.verdict}: {claim.reason}"))
+        checks = [
+            [c.what, c.numbers, Badge(*(("holds", "good") if c.holds else ("fails", "bad")))] for c in claim.checks
+        ]
+        blocks.append(Table(("check", "numbers", ""), checks, f"Claim {claim.number}: {claim.verdict}. {claim.test}"))
     return blocks
+
+
+def _share(claim: Claim) -> str:
+    return f"{len(claim.checks) - len(claim.failures)} of {len(claim.checks)}"
 
 
 def _at_snr(page: StudyPage, snr: float, figure: str) -> list[Block]:

@@ -54,7 +54,15 @@ METHODS = (
     Method("self-supervised-rician", "Self-supervised, Rician (extension)", "self-rician"),
 )
 CONVENTIONAL = "mle"
+CLIPPED = {  # extension: the outputs of networks have no upper bound, those of a fit do
+    "supervised-mle-rician-clipped": "supervised-mle-rician",
+    "weighted-D_fast-clipped": "weighted-D_fast",
+}
+RAISED = "mle-raised-bound"
+RAISED_BOUNDS = {"D_fast": (10e-3, 300e-3)}  # extension: the fit's own lower bound is 2e-3, a slow pool's diffusivity
 TITLES = {CONVENTIONAL: "Conventional MLE, Rician"} | {method.name: method.title for method in METHODS}
+TITLES |= {name: f"{TITLES[of]}, clipped to the fit's bounds (extension)" for name, of in CLIPPED.items()}
+TITLES[RAISED] = "Conventional MLE, D_fast ≥ 10 (extension)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,9 +92,7 @@ class Size:
 
 
 FULL = Size()
-QUICK = Size(
-    n_train=16_000, n_validation=4_000, max_epochs=40, patience=40, n_repeats=50, n_leak=100, phantom_shape=(64, 64, 1)
-)
+QUICK = Size(n_train=24_000, n_validation=6_000, n_repeats=60, n_leak=100, phantom_shape=(64, 64, 1))
 
 
 def paper_model() -> IVIM:

@@ -11,11 +11,11 @@ from raofit.core.progress import Progress, ProgressEvent
 from raofit.core.status import Status
 from raofit.estimators.estimate import Estimate
 from raofit.estimators.literal import LiteralSciPy
-from raofit.estimators.maximum_likelihood import MaximumLikelihood
 from raofit.models import AbstractSignalModel
 from raofit.noise import AbstractNoise, Gaussian, Rician
 from raofit.recipes.training_data import TrainingData
 from raofit.studies.epstein2022 import FIT_START, SHOWN, LabelRecipe
+from raofit.studies.fixed_size_fit import FixedSizeFit
 from raofit.training.prior import Prior
 
 _LABEL_NOISE: dict[str, type[AbstractNoise]] = {"rician": Rician, "gaussian": Gaussian}
@@ -50,12 +50,14 @@ def label_arrays(
     progress: Progress | None = None,
 ) -> dict[str, np.ndarray]:
     """Both kinds of label of both sets, as named arrays for a file."""
+    measurements = np.concatenate([np.asarray(part.measurements[:, 0]) for part in data])
+    truths = np.concatenate([np.asarray(part.parameters) for part in data])
+    split = len(data.training.parameters)
     arrays = {}
     for kind, noise in _LABEL_NOISE.items():
-        for part, simulated in zip(("training", "validation"), data, strict=True):
-            measurements, truths = np.asarray(simulated.measurements[:, 0]), np.asarray(simulated.parameters)
-            found = fit_labels(model, noise(1.0 / snr), measurements, truths, recipe=recipe, progress=progress)
-            arrays[f"{kind}/{part}/values"], arrays[f"{kind}/{part}/status"] = found.values, found.status
+        found = fit_labels(model, noise(1.0 / snr), measurements, truths, recipe=recipe, progress=progress)
+        for part, rows in (("training", slice(None, split)), ("validation", slice(split, None))):
+            arrays[f"{kind}/{part}/values"], arrays[f"{kind}/{part}/status"] = found.values[rows], found.status[rows]
     return arrays
 
 
@@ -86,7 +88,8 @@ def fit_labels(
     truth and stopped by SciPy's default tolerances.
     """
     if recipe == "converged":
-        return MaximumLikelihood(model, noise, progress=progress).estimate(measurements)
+        fit = FixedSizeFit(model, type(noise), float(noise.sigma), f"labels, {noise.name}", progress)
+        return fit.estimate(measurements)
     fitter = LiteralSciPy(model, noise)
     values, status = np.empty(truths.shape, np.float32), np.empty(len(truths), np.uint8)
     for start in range(0, len(truths), _LITERAL_CHUNK):
@@ -147,7 +150,7 @@ def leak_table(
         noise = _LABEL_NOISE[kind](1.0 / snr)
         noise_key = jax.random.fold_in(key, round(1000 * snr))
         measurements = np.asarray(Rician(1.0 / snr).sample(noise_key, model.signal(truths)))
-        converged = MaximumLikelihood(model, noise).estimate(measurements)
+        converged = FixedSizeFit(model, type(noise), 1.0 / snr).estimate(measurements)
         literal = LiteralSciPy(model, noise)
         found = {
             "literal, truth": (literal.estimate(measurements, start=truths), truths),

@@ -9,13 +9,15 @@ from jaxtyping import Array, Bool
 
 from raofit.core.progress import Progress, ProgressEvent
 from raofit.core.status import Status
+from raofit.estimators.estimate import Estimate
 from raofit.evaluation import Evaluation, Grid, evaluate, evaluation_grid
 from raofit.evaluation.evaluate import Estimator
 from raofit.evaluation.tables import Curve, bound_curves, constant_curves, constant_rmse, marginal_curves, summarize
 from raofit.models import AbstractSignalModel
 from raofit.noise import Rician
-from raofit.studies.epstein2022 import CONVENTIONAL, METHODS, Size
+from raofit.studies.epstein2022 import CLIPPED, CONVENTIONAL, METHODS, Size
 from raofit.studies.epstein2022_labels import LabeledData
+from raofit.studies.fixed_size_fit import BATCH
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +51,20 @@ class StudyResults:
         return constant_curves(self.grid)
 
 
+@dataclasses.dataclass(frozen=True)
+class Clipped:
+    """An estimator whose values are cut to the fit bounds of its model."""
+
+    estimator: Estimator
+    model: AbstractSignalModel
+
+    def estimate(self, measurements: np.ndarray) -> Estimate:
+        """Estimates within the bounds."""
+        found = self.estimator.estimate(measurements)
+        low, high = np.array([parameter.bounds for parameter in self.model.parameters]).T
+        return dataclasses.replace(found, values=np.clip(found.values, low, high))
+
+
 def evaluate_methods(
     model: AbstractSignalModel,
     estimators: Mapping[str, Estimator],
@@ -63,7 +79,7 @@ def evaluate_methods(
     noise_key = jax.random.fold_in(key, round(1000 * snr))
     evaluations = {}
     for done, (name, estimator) in enumerate(estimators.items()):
-        evaluations[name] = evaluate(estimator, model, noise, points, size.n_repeats, noise_key)
+        evaluations[name] = evaluate(estimator, model, noise, points, size.n_repeats, noise_key, chunk_size=BATCH)
         if progress is not None:
             progress(ProgressEvent(f"evaluation, SNR {snr:g}", done + 1, len(estimators), name))
     return evaluations
@@ -95,6 +111,7 @@ def summary(results: StudyResults) -> dict:
     null where there are none.
     """
     kinds = {method.name: method.target for method in METHODS}
+    kinds |= {name: kinds[of] for name, of in CLIPPED.items()}
     by_snr = {}
     for snr, evaluations in results.evaluations.items():
         methods = {}

@@ -99,10 +99,11 @@ def estimate_repeats(
     stage: str = "repeated scan",
     progress: Progress | None = None,
 ) -> dict[str, Float[np.ndarray, "repeat voxel parameter"]]:
-    """Every method on every single acquisition."""
+    """Every method on every single acquisition; an estimator sees all of them as one batch, repeat by repeat."""
+    rows = repeats.reshape(-1, repeats.shape[-1])
     values = {}
     for done, (name, estimator) in enumerate(estimators.items()):
-        values[name] = np.stack([estimator.estimate(repeat).values for repeat in repeats])
+        values[name] = estimator.estimate(rows).values.reshape(*repeats.shape[:2], -1)
         if progress is not None:
             progress(ProgressEvent(stage, done + 1, len(estimators), name))
     return values

@@ -1,0 +1,241 @@
+"""The run behind `raofit evaluate`: resolve the estimators, simulate, and write the folder."""
+
+import dataclasses
+import itertools
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import jax
+from matplotlib.figure import Figure as MatplotlibFigure
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from raofit import models
+from raofit import noise as noise_models
+from raofit.cli._options import parse_bounds, protocol_fields
+from raofit.cli._progress import progress_bar
+from raofit.core.errors import RaofitError
+from raofit.estimators.maximum_likelihood import MaximumLikelihood
+from raofit.estimators.network import NetworkEstimator, check_protocol
+from raofit.evaluation import Evaluation, Grid, evaluate, evaluation_grid
+from raofit.evaluation.evaluate import Estimator
+from raofit.evaluation.tables import (
+    bound_curves,
+    constant_curves,
+    constant_rmse,
+    mapping_arrows,
+    marginal_curves,
+    result_columns,
+    summarize,
+)
+from raofit.io.columns import write_csv, write_npz
+from raofit.io.network_file import load_network
+from raofit.io.output import new_folder, require_free
+from raofit.io.protocol_file import stated_protocol
+from raofit.io.provenance import provenance, write_json
+from raofit.models import AbstractSignalModel
+from raofit.plot.arrows import plot_arrows
+from raofit.plot.curves import plot_curves, plot_tradeoff
+from raofit.report import Figure, Paragraph, Report, Section, Table, write_report
+
+MLE = "maximum likelihood"
+QUANTITIES = ("bias_slope", "mean_abs_bias", "mean_std", "mean_rmse", "mean_crb_std", "share_at_bound", "share_failed")
+_LARGEST_GRID = 1_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateOptions:
+    """What the user asked for; see `raofit.cli.evaluate.evaluate`."""
+
+    out: Path
+    networks: tuple[Path, ...]
+    has_mle: bool
+    bounds: tuple[str, ...]
+    model: str | None
+    bval: Path | None
+    te: str | None
+    snr: float | None
+    noise: str | None
+    n_values: int
+    n_repeats: int
+    seed: int
+    force: bool
+
+
+def run_evaluation(options: EvaluateOptions) -> None:
+    """Evaluate, print the table, and write the folder."""
+    require_free(options.out, force=options.force)
+    networks = _load(options)
+    first = next(iter(networks.values()), None)
+    model = _model(options, first)
+    snr = options.snr if options.snr is not None else None if first is None else first.snr
+    if snr is None or not snr > 0:
+        raise RaofitError("--snr is missing or not positive: give the signal-to-noise ratio, for instance 15")
+    noise_name = options.noise or ("rician" if first is None else first.noise_name)
+    noise = noise_models.build(noise_name, 1.0 / snr)
+    grid = evaluation_grid(model, n_values=options.n_values)
+    if len(grid.points) * options.n_repeats > _LARGEST_GRID * 100:
+        raise RaofitError(f"{len(grid.points)} truths × {options.n_repeats} repeats is too much; lower --values")
+    estimators: dict[str, Estimator] = dict(networks)
+    if options.has_mle:
+        estimators[MLE] = MaximumLikelihood(model, noise, bounds=parse_bounds(options.bounds) or None)
+    key, evaluations = jax.random.key(options.seed), {}
+    with progress_bar() as progress:
+        for name, estimator in estimators.items():
+            evaluations[name] = evaluate(
+                estimator, model, noise, grid.points, options.n_repeats, key,
+                progress=lambda event, name=name: progress(dataclasses.replace(event, stage=name)),
+            )  # fmt: skip
+    words = f"{model.name}, {model.n_measurements} measurements, {noise_name} noise, SNR {snr:g}"
+    _write(options, evaluations, grid, words, model)
+    _print(evaluations, words)
+    print(f"Written to {options.out}")
+
+
+def _load(options: EvaluateOptions) -> dict[str, NetworkEstimator]:
+    if not options.networks and not options.has_mle:
+        raise RaofitError("nothing to evaluate: give --network FILE, --estimator mle, or both")
+    networks = {path.stem: load_network(path) for path in options.networks}
+    if len(networks) < len(options.networks):
+        raise RaofitError("--network: two files have the same name, which their results would share; rename one")
+    return networks
+
+
+def _model(options: EvaluateOptions, first: NetworkEstimator | None) -> AbstractSignalModel:
+    """The stated model and protocol, else the first network's; every network must be made for it."""
+    is_stated = options.bval is not None or options.te is not None
+    if first is None or is_stated:
+        name = options.model or ("ivim" if first is None else first.model.name)
+        model = models.build(name, stated_protocol(protocol_fields(name), bval=options.bval, te=options.te))
+    else:
+        model = first.model
+    for path in options.networks:
+        network = load_network(path)
+        wanted = options.model or model.name
+        if network.model.name != wanted:
+            raise RaofitError(f"{path}: expected a network for model {wanted}, found one for {network.model.name}")
+        order = check_protocol(network, model.protocol)
+        if list(order) != sorted(order):
+            raise RaofitError(f"{path}: its protocol is the stated one in another order; state it in the network's")
+    return model
+
+
+def _write(
+    options: EvaluateOptions, evaluations: Mapping[str, Evaluation], grid: Grid, words: str, model: AbstractSignalModel
+) -> None:
+    inputs = [path for path in (*options.networks, options.bval) if path is not None]
+    record = provenance(["raofit", *sys.argv[1:]], inputs)
+    summaries = {name: summarize(of) for name, of in evaluations.items()}
+    figures = evaluation_figures(evaluations, grid)
+    with new_folder(options.out, force=options.force) as folder:
+        columns = result_columns(evaluations)
+        write_csv(folder / "evaluation.csv", columns)
+        write_npz(folder / "evaluation.npz", columns)
+        settings = {"what": words, "seed": options.seed, "n_repeats": options.n_repeats, "protocol": model.protocol}
+        units = {parameter.name: parameter.unit for parameter in model.parameters}
+        content = settings | {"units": units, "methods": summaries, "constant_answer_rmse": constant_rmse(grid)}
+        write_json(folder / "summary.json", content | {"provenance": record})
+        for name, figure in figures.items():
+            figure.savefig(folder / f"{name}.png", dpi=150)
+        write_report(folder / "report.html", evaluation_report(evaluations, grid, words, figures, record))
+
+
+def evaluation_figures(evaluations: Mapping[str, Evaluation], grid: Grid) -> dict[str, MatplotlibFigure]:
+    """Curves, trade-off and, with two or more varied parameters, mapping arrows."""
+    first = next(iter(evaluations.values()))
+    shown = tuple(parameter for parameter in first.parameters if parameter.name in grid.varied)
+    summaries = {name: summarize(of) for name, of in evaluations.items()}
+    bounds = {p.name: next(iter(summaries.values()))[p.name]["mean_crb_std"] for p in shown}
+    figures = {
+        "tradeoff": plot_tradeoff(summaries, shown, bound=bounds),
+        "curves": plot_curves(
+            {name: marginal_curves(of, grid) for name, of in evaluations.items()},
+            shown,
+            bound=bound_curves(first, grid),
+            constant=constant_curves(grid),
+        ),
+    }
+    planes = list(itertools.combinations(grid.varied, 2))[:3]
+    if planes:
+        arrows = {name: [mapping_arrows(of, grid, *plane) for plane in planes] for name, of in evaluations.items()}
+        figures["mapping"] = plot_arrows(arrows, shown)
+    return figures
+
+
+_CAPTIONS = {
+    "tradeoff": "Mean |bias| against mean standard deviation. No unbiased estimator lies left of the dotted line.",
+    "curves": "Bias, standard deviation and RMSE against the true value, averaged over noise and the other parameters.",
+    "mapping": "Arrows from the truth to the mean estimate: where they run together, tissues become indistinguishable.",
+}
+
+
+def evaluation_report(
+    evaluations: Mapping[str, Evaluation],
+    grid: Grid,
+    words: str,
+    figures: Mapping[str, MatplotlibFigure],
+    record: Mapping,
+) -> Report:
+    """The page of an evaluation."""
+    first = next(iter(evaluations.values()))
+    constant = constant_rmse(grid)
+    tables = []
+    for parameter in first.parameters:
+        if parameter.name not in grid.varied:
+            continue
+        rows = [
+            [name, *(summarize(of)[parameter.name][quantity] for quantity in QUANTITIES[:4]), *_shares(of, parameter)]
+            for name, of in evaluations.items()
+        ]
+        bound = summarize(first)[parameter.name]["mean_crb_std"]
+        unit = "" if parameter.unit == "1" else f" ({parameter.unit})"
+        caption = (
+            f"{parameter.name}{unit}. Mean √CRB {bound:.3g}; RMSE of the best constant answer "
+            f"{constant[parameter.name]:.3g}."
+        )
+        header = ("method", "slope of bias", "mean |bias|", "mean std", "mean RMSE", "on a bound", "without estimate")
+        tables.append(Table(header, rows, caption))
+    intro = Paragraph(
+        f"{len(grid.points)} combinations of true values, {first.n_repeats} noise draws each. Standard deviations are "
+        "over the noise (ddof 0). A slope of bias of 0 keeps differences between tissues, −1 removes them. RMSE alone "
+        "favors estimators that answer the mean: read it with the other columns."
+    )
+    shown = [Figure(figure, _CAPTIONS[name], _CAPTIONS[name]) for name, figure in figures.items()]
+    return Report(
+        title="Bias and variance of " + ", ".join(evaluations),
+        subtitle=words,
+        sections=[Section("In numbers", [intro, *tables]), Section("In pictures", shown)],
+        provenance={
+            "command": record["Command"],
+            "time": record["GeneratedAt"],
+            "versions": ", ".join(f"{name} {version}" for name, version in record["Versions"].items()),
+            "inputs": ", ".join(f"{item['Path']} ({item['SHA256']})" for item in record["Inputs"]) or "none",
+        },
+    )
+
+
+def _shares(evaluation: Evaluation, parameter) -> list[str]:
+    numbers = summarize(evaluation)[parameter.name]
+    on_bound = numbers["share_at_bound"]
+    return ["" if on_bound != on_bound else f"{on_bound:.1%}", f"{numbers['share_failed']:.1%}"]
+
+
+def _print(evaluations: Mapping[str, Evaluation], words: str) -> None:
+    """The table on standard output: drawn for a terminal, tab-separated for a pipe."""
+    header = ("method", "parameter", "unit", *QUANTITIES)
+    rows = [
+        (name, parameter.name, parameter.unit, *(f"{numbers[quantity]:.4g}" for quantity in QUANTITIES))
+        for name, evaluation in evaluations.items()
+        for parameter, numbers in zip(evaluation.parameters, summarize(evaluation).values(), strict=True)
+    ]
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        print("\n".join("\t".join(row) for row in [header, *rows]))
+        return
+    table = RichTable(title=words)
+    for name in header:
+        table.add_column(name, justify="left" if name in ("method", "parameter", "unit") else "right")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)

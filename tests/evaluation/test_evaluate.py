@@ -1,0 +1,185 @@
+"""Monte Carlo evaluation against closed forms."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from raofit.core.errors import RaofitError
+from raofit.core.parameter import Parameter
+from raofit.core.status import Status
+from raofit.estimators.estimate import Estimate
+from raofit.estimators.maximum_likelihood import MaximumLikelihood
+from raofit.evaluation import evaluate
+from raofit.models import IVIM, FunctionModel, MonoExponentialADC
+from raofit.noise import Gaussian, Rician
+
+N_MEASUREMENTS, SIGMA = 8, 0.2
+KEY = jax.random.key(3)
+TRUTHS = np.array([[0.5], [1.0], [4.0]])
+
+
+def constant_signal():
+    """Every measurement is the parameter itself: the mean is the efficient estimator, with variance σ²/M."""
+    level = Parameter("level", "a.u.", (-10.0, 10.0), (0.0, 5.0), "l", "signal level")
+    protocol = {"times": np.zeros(N_MEASUREMENTS)}
+    return FunctionModel(lambda parameters, times: parameters[0] + times, [level], protocol, name="constant")
+
+
+class FromMeasurements:
+    """Estimator from a function of the measurements; records what it was given."""
+
+    def __init__(self, function, **diagnostics):
+        self.function, self.diagnostics, self.seen = function, diagnostics, []
+
+    def estimate(self, measurements):
+        measurements = np.asarray(measurements)
+        self.seen.append(measurements)
+        values = np.asarray(self.function(measurements), dtype=np.float64)
+        status = np.where(np.isfinite(values).all(axis=-1), Status.OK, Status.NON_FINITE).astype(np.uint8)
+        diagnostics = {name: function(values) for name, function in self.diagnostics.items()}
+        return Estimate(values, status, ("level",), lambda: values, diagnostics)
+
+
+def mean_of(measurements):
+    return measurements.mean(axis=-1, keepdims=True)
+
+
+def test_the_mean_is_unbiased_and_efficient():
+    n = 4000
+    result = evaluate(FromMeasurements(mean_of), constant_signal(), Gaussian(SIGMA), TRUTHS, n, KEY)
+    expected = SIGMA / np.sqrt(N_MEASUREMENTS)
+    assert result.crb_std == pytest.approx(expected, rel=1e-6)
+    # standard error of the mean is std/√n, of the standard deviation std/√(2n); 4 sigma, 3 truths
+    assert np.abs(result.bias).max() < 4 * expected / np.sqrt(n)
+    assert np.abs(result.std - expected).max() < 4 * expected / np.sqrt(2 * n)
+    assert result.rmse == pytest.approx(np.sqrt(result.bias**2 + result.std**2), rel=1e-12)
+    assert result.mean_estimate == pytest.approx(TRUTHS + result.bias)
+
+
+def test_a_shrinking_estimator_has_the_bias_and_variance_it_must():
+    n = 4000
+    result = evaluate(FromMeasurements(lambda y: 0.3 * mean_of(y)), constant_signal(), Gaussian(SIGMA), TRUTHS, n, KEY)
+    expected = 0.3 * SIGMA / np.sqrt(N_MEASUREMENTS)
+    assert np.abs(result.bias + 0.7 * TRUTHS).max() < 4 * expected / np.sqrt(n)
+    assert np.abs(result.std - expected).max() < 4 * expected / np.sqrt(2 * n)
+
+
+def test_a_constant_answer_is_exact():
+    answer = FromMeasurements(lambda y: np.full((len(y), 1), 2.0))
+    result = evaluate(answer, constant_signal(), Gaussian(SIGMA), TRUTHS, 7, KEY)
+    np.testing.assert_allclose(result.bias, 2.0 - TRUTHS, atol=1e-14)
+    np.testing.assert_allclose(result.std, 0.0, atol=1e-14)
+    np.testing.assert_allclose(result.rmse, np.abs(2.0 - TRUTHS), atol=1e-14)
+
+
+def test_the_standard_deviation_divides_by_n():
+    first = FromMeasurements(lambda y: y[:, :1])
+    result = evaluate(first, constant_signal(), Gaussian(SIGMA), TRUTHS, 2, KEY)
+    pairs = np.concatenate(first.seen)[:, 0].reshape(3, 2).astype(np.float64)
+    np.testing.assert_allclose(result.std[:, 0], np.abs(pairs[:, 0] - pairs[:, 1]) / 2, rtol=1e-6)
+    np.testing.assert_allclose(result.bias[:, 0], pairs.mean(axis=1) - TRUTHS[:, 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("chunk_size", [1, 7, 64, 1000])
+def test_the_chunk_size_changes_nothing(chunk_size):
+    model, noise = constant_signal(), Rician(SIGMA)
+    whole = evaluate(FromMeasurements(mean_of), model, noise, TRUTHS, 20, KEY)
+    estimator = FromMeasurements(mean_of)
+    parts = evaluate(estimator, model, noise, TRUTHS, 20, KEY, chunk_size=chunk_size)
+    np.testing.assert_allclose(parts.bias, whole.bias, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(parts.std, whole.std, rtol=1e-5)
+    assert {len(seen) for seen in estimator.seen} == {min(chunk_size, 60)}
+
+
+def test_repeats_differ_and_are_paired_between_estimators():
+    first, second = FromMeasurements(mean_of), FromMeasurements(lambda y: 2 * mean_of(y))
+    for estimator in (first, second):
+        evaluate(estimator, constant_signal(), Gaussian(SIGMA), TRUTHS, 50, KEY)
+    np.testing.assert_array_equal(first.seen[0], second.seen[0])
+    assert len(np.unique(first.seen[0])) == first.seen[0].size
+
+
+def test_missing_estimates_are_counted_and_left_out():
+    def sometimes(y):
+        values = mean_of(y).astype(np.float64)
+        values[::4] = np.nan
+        return values
+
+    result = evaluate(FromMeasurements(sometimes), constant_signal(), Gaussian(SIGMA), TRUTHS, 40, KEY)
+    np.testing.assert_array_equal(result.n_usable, 30)
+    np.testing.assert_allclose(result.share_failed, 0.25)
+    np.testing.assert_array_equal(result.status_counts[Status.NON_FINITE], 10)
+    np.testing.assert_array_equal(result.status_counts[Status.OK], 30)
+    assert np.isfinite(result.bias).all()
+
+
+def test_a_truth_without_any_estimate_is_nan():
+    result = evaluate(
+        FromMeasurements(lambda y: np.where(y[:, :1] > 2, np.nan, y[:, :1])),
+        constant_signal(), Gaussian(0.01), TRUTHS, 10, KEY,
+    )  # fmt: skip
+    assert np.isnan(result.bias[2, 0])
+    assert np.isnan(result.std[2, 0])
+    assert np.isfinite(result.bias[:2]).all()
+    assert result.share_failed[2, 0] == 1.0
+
+
+def test_estimates_on_a_bound_are_counted():
+    limited = FromMeasurements(lambda y: np.minimum(mean_of(y), 1.0), is_at_bound=lambda values: values >= 1.0)
+    result = evaluate(limited, constant_signal(), Gaussian(SIGMA), TRUTHS, 400, KEY)
+    assert result.share_at_bound[0, 0] == 0.0
+    assert result.share_at_bound[2, 0] == 1.0
+    assert abs(result.share_at_bound[1, 0] - 0.5) < 4 * 0.5 / np.sqrt(400)  # 4 sigma of a share of one half
+    without = evaluate(FromMeasurements(mean_of), constant_signal(), Gaussian(SIGMA), TRUTHS, 2, KEY)
+    assert np.isnan(without.share_at_bound).all()
+
+
+def test_sigma_may_differ_between_truths():
+    sigma = np.array([0.1, 0.2, 0.4])
+    result = evaluate(FromMeasurements(mean_of), constant_signal(), Gaussian(sigma), TRUTHS, 4000, KEY)
+    expected = sigma / np.sqrt(N_MEASUREMENTS)
+    assert np.abs(result.std[:, 0] / expected - 1).max() < 4 / np.sqrt(2 * 4000)
+    np.testing.assert_allclose(result.crb_std[:, 0], expected, rtol=1e-6)
+
+
+def test_maximum_likelihood_reaches_the_bound_at_high_snr():
+    model, noise, n = MonoExponentialADC(np.linspace(0, 1000, 6)), Rician(1 / 200), 2000
+    truths = np.array([[1.0, 0.7e-3], [1.0, 1.5e-3]])
+    result = evaluate(MaximumLikelihood(model, noise), model, noise, truths, n, KEY)
+    # nonlinearity biases by O(std²/value), 1 % of the std here; the Monte Carlo error is std/√n: 4 sigma plus 2 %
+    assert np.abs(result.bias / result.crb_std).max() < 4 / np.sqrt(n) + 0.02
+    assert np.abs(result.std / result.crb_std - 1).max() < 4 / np.sqrt(2 * n) + 0.02
+    np.testing.assert_array_equal(result.share_at_bound, 0.0)
+
+
+def test_progress_counts_measurements():
+    events = []
+    evaluate(
+        FromMeasurements(mean_of), constant_signal(), Gaussian(SIGMA), TRUTHS, 10, KEY,
+        chunk_size=16, progress=events.append,
+    )  # fmt: skip
+    assert [event.done for event in events] == [16, 30]
+    assert {event.total for event in events} == {30}
+
+
+@pytest.mark.parametrize(
+    ("truths", "n_repeats", "sigma", "words"),
+    [
+        (np.ones((2, 3)), 5, SIGMA, r"expected shape \(N, 1\) for level, got \(2, 3\)"),
+        (np.array([[np.nan]]), 5, SIGMA, "expected finite parameters"),
+        (TRUTHS, 0, SIGMA, "at least 1 repeat"),
+        (TRUTHS, 5, np.ones(2), r"one per truth \(3\), got shape \(2,\)"),
+    ],
+)
+def test_unusable_input_is_refused(truths, n_repeats, sigma, words):
+    with pytest.raises(RaofitError, match=words):
+        evaluate(FromMeasurements(mean_of), constant_signal(), Gaussian(sigma), truths, n_repeats, KEY)
+
+
+def test_the_bound_is_that_of_the_papers_protocol():
+    model = IVIM([0, 10, 20, 30, 50, 80, 100, 200, 400, 800])
+    answer = FromMeasurements(lambda y: np.zeros((len(y), 4)))
+    truths = jnp.array([[1.0, 0.3, 1.7e-3, 80e-3]])
+    result = evaluate(answer, model, Rician(1 / 15), truths, 2, KEY)
+    np.testing.assert_allclose(result.crb_std[0], [0.06583, 0.0693, 0.40679e-3, 51.070e-3], rtol=2e-3)

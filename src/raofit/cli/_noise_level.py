@@ -150,7 +150,7 @@ def _from_residuals(sample: np.ndarray, model: AbstractSignalModel, noise_name: 
     for _ in range(_RICIAN_REFITS if noise.NOISE_MODELS[noise_name].is_magnitude else 0):
         signals = _fitted(sample, model, noise.build(noise_name, sigma), bounds)[1]
         sigma = sigma_from_residuals(sample, signals, n_parameters, is_magnitude=True)
-    return sigma
+    return float(sigma)
 
 
 def _snr(sample: np.ndarray, model: AbstractSignalModel, noise_name: str, bounds: Mapping, sigma: float) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Estimators: measurements in, one `Estimate` out; maximum likelihood and networks share the contract."""

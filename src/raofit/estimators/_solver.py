@@ -8,9 +8,9 @@ Steps of one iteration (`_iterate`), all lanes in lockstep, one array element ea
 3. evaluate objective, gradient and curvature at the trial point; accept it unless the objective rises.
 4. `_next_damping`: λ follows the ratio of actual to predicted decrease.
 5. a lane is done when the decrease that an (almost) undamped step over the free set could bring, ½ gᵀH⁻¹g, is below
-   the tolerance, so a minimum on a bound counts as converged.
+   the tolerance or the rounding of the objective, so a minimum on a bound counts as converged.
 
-Every few iterations `_refill` writes the finished lanes to the results and hands them the next problems, so a slow
+After every iteration `_refill` writes the finished lanes to the results and hands them the next problems, so a slow
 voxel occupies one lane and holds up nobody.
 """
 
@@ -23,7 +23,6 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from raofit.core.small_matrices import LowerTriangle, Vector, factorize, solve
 
-_ITERATIONS_PER_REFILL = 4
 _FIRST_DAMPING = 1e-2
 _LEAST_DAMPING = 1e-7
 _UNDAMPED = 0.1
@@ -47,6 +46,17 @@ class Solution(NamedTuple):
     objective: Float[Array, " problem"]
     iterations: Int[Array, " problem"]
     is_converged: Bool[Array, " problem"]
+
+
+def unsolved(values: Float[Array, "problem parameter"]) -> Solution:
+    """Problems at `values` that nobody has looked at yet."""
+    n_problems = values.shape[0]
+    return Solution(
+        values=values,
+        objective=jnp.full(n_problems, jnp.inf, dtype=values.dtype),
+        iterations=jnp.zeros(n_problems, dtype=jnp.int32),
+        is_converged=jnp.zeros(n_problems, dtype=bool),
+    )
 
 
 class _Lanes(NamedTuple):
@@ -74,8 +84,8 @@ def minimize(
     is_queued: Bool[Array, " problem"],
     *,
     n_lanes: int,
-    max_iterations: int,
-    tolerance: float,
+    max_iterations: int | Int[Array, ""],
+    tolerance: float | Float[Array, ""],
 ) -> Solution:
     """Minimize one objective per queued problem inside the box [lower, upper]; traced by JAX.
 
@@ -87,19 +97,14 @@ def minimize(
     is_queued : which problems to solve.
     tolerance : possible decrease of the objective below which a lane is done.
     """
-    n_problems, n_parameters = starts.shape
+    n_problems = starts.shape[0]
     box = lower[:, None], upper[:, None]
     queue = _Queue(
         problems=jnp.nonzero(is_queued, size=n_problems, fill_value=n_problems)[0],
         length=jnp.sum(is_queued),
         taken=jnp.asarray(0),
     )
-    nothing = Solution(
-        values=jnp.zeros_like(starts),
-        objective=jnp.full(n_problems, jnp.inf, dtype=starts.dtype),
-        iterations=jnp.zeros(n_problems, dtype=jnp.int32),
-        is_converged=jnp.zeros(n_problems, dtype=bool),
-    )
+    nothing = unsolved(jnp.zeros_like(starts))
     empty = jnp.full(n_lanes, n_problems)
     zeros = jnp.zeros(n_lanes, dtype=starts.dtype)
     idle = _load(empty, starts, data, zeros)
@@ -110,9 +115,7 @@ def minimize(
 
     def advance(carry: tuple[_Lanes, _Queue, Solution]) -> tuple[_Lanes, _Queue, Solution]:
         lanes, queue, solution = carry
-        lanes = jax.lax.fori_loop(
-            0, _ITERATIONS_PER_REFILL, lambda _, state: _iterate(evaluate, state, box, tolerance), lanes
-        )
+        lanes = _iterate(evaluate, lanes, box, tolerance)
         is_done = lanes.is_converged | (lanes.iterations >= max_iterations) | (lanes.damping > _DAMPING_LIMIT)
         return _refill(lanes, queue, solution, starts, data, is_done)
 
@@ -158,7 +161,7 @@ def _refill(
     return lanes, queue._replace(taken=queue.taken + jnp.sum(is_done)), solution
 
 
-def _iterate(evaluate: Callable, lanes: _Lanes, box: tuple[Array, Array], tolerance: float) -> _Lanes:
+def _iterate(evaluate: Callable, lanes: _Lanes, box: tuple[Array, Array], tolerance: float | Array) -> _Lanes:
     is_free = _free_set(lanes, box)
     newton = _damped_step(lanes, is_free, [jnp.zeros_like(lanes.damping)] * len(is_free))
     step = _step_in_box(lanes, newton, is_free, box)
@@ -166,21 +169,23 @@ def _iterate(evaluate: Callable, lanes: _Lanes, box: tuple[Array, Array], tolera
     possible = -0.5 * sum(g * d for g, d in zip(lanes.at.gradient, newton, strict=True))
     trial = jnp.clip(lanes.values + jnp.stack(step), *box)
     there = evaluate(trial, lanes.data)
-    rounding = 4.0 * jnp.finfo(trial.dtype).eps * jnp.abs(there.objective)
+    epsilon = jnp.finfo(trial.dtype).eps
+    rounding = 4.0 * epsilon * jnp.abs(there.objective)
     actual = lanes.at.objective - there.objective
     is_better = (actual >= -rounding) & jnp.isfinite(there.objective)
     is_known = jnp.isfinite(lanes.at.objective)
-    is_settled = (possible < tolerance) & (lanes.damping <= _UNDAMPED) & is_known
-    is_accepted = is_better & ~lanes.is_converged
+    within_reach = jnp.maximum(tolerance, 16.0 * epsilon * jnp.abs(lanes.at.objective))
+    is_at_rounding = jnp.abs(actual) <= rounding
+    is_settled = (possible * (1.0 + lanes.damping) < within_reach) & ((lanes.damping <= _UNDAMPED) | is_at_rounding)
     damping = _next_damping(lanes.damping, is_better, actual, predicted)
     return _Lanes(
         problem=lanes.problem,
         data=lanes.data,
-        values=jnp.where(is_accepted, trial, lanes.values),
-        at=jax.tree.map(lambda new, old: jnp.where(is_accepted, new, old), there, lanes.at),
+        values=jnp.where(is_better, trial, lanes.values),
+        at=jax.tree.map(lambda new, old: jnp.where(is_better, new, old), there, lanes.at),
         damping=jnp.where(is_known, damping, lanes.damping * jnp.where(is_better, 1.0, 8.0)),
-        iterations=lanes.iterations + jnp.where(lanes.is_converged, 0, 1),
-        is_converged=lanes.is_converged | is_settled,
+        iterations=lanes.iterations + 1,
+        is_converged=is_settled & is_known,
     )
 
 

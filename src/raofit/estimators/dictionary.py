@@ -45,10 +45,12 @@ class Dictionary(eqx.Module):
         model, coordinates = objective.model, objective.coordinates
         amplitude = model.amplitude_index
         n_shape = len(model.parameters) - (amplitude is not None)
-        n_atoms = _ATOMS_PER_REGION.get(n_shape, _MOST_ATOMS_PER_REGION) * n_regions
-        values = _fill(model, coordinates, bounds, n_atoms)
+        n_atoms = _ATOMS_PER_REGION.get(n_shape, _MOST_ATOMS_PER_REGION)
+        values = _fill(model, coordinates, bounds, n_atoms * max(1, 2 * (n_regions - 1)))
         if n_regions > 1:
             values = values[np.argsort(values[:, _least_certain(model, coordinates, values, bounds)], kind="stable")]
+            inner = values[n_atoms:-n_atoms:2]  # the outer regions are half as wide: optima hide at the ends
+            values = np.concatenate([values[:n_atoms], inner, values[-n_atoms:]])
         signals = np.asarray(objective.as_real(model.signal(values), axis=-1), dtype=np.float64)
         lengths = np.maximum(np.linalg.norm(signals, axis=-1), np.finfo(np.float32).tiny)
         scaled = signals if amplitude is None else signals / lengths[:, None]
@@ -62,7 +64,7 @@ class Dictionary(eqx.Module):
     def match(
         self, measurements: Float[Array, "voxel real_measurement"], inverse_sigma: Float[Array, " voxel"]
     ) -> Float[Array, "region voxel parameter"]:
-        """Best atom of each region for every voxel, in the least-squares sense, with the amplitude that goes with it."""
+        """Best atom of each region for every voxel by least squares, with the amplitude that goes with it."""
         n_voxels = measurements.shape[0]
         n_blocks = -(-n_voxels // _BLOCK)
         padding = n_blocks * _BLOCK - n_voxels

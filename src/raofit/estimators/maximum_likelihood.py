@@ -1,10 +1,8 @@
 """Maximum likelihood inside bounds, for any signal and noise model, over any number of voxels."""
 
 import concurrent.futures
-import functools
 import math
 import os
-from collections.abc import Callable, Iterator
 from typing import Literal
 
 import equinox as eqx
@@ -19,7 +17,7 @@ from raofit.core.progress import Progress, ProgressEvent
 from raofit.core.small_matrices import factorize, inverse_diagonal
 from raofit.core.status import Status
 from raofit.core.validity import sigma_per_voxel, usable_measurements
-from raofit.estimators._solver import Solution, minimize
+from raofit.estimators._solver import Solution, minimize, unsolved
 from raofit.estimators.coordinates import Coordinates
 from raofit.estimators.dictionary import Dictionary
 from raofit.estimators.estimate import Estimate
@@ -27,12 +25,13 @@ from raofit.estimators.objective import Objective
 from raofit.models import AbstractSignalModel
 from raofit.noise import AbstractNoise
 
-_CHUNK = 16_384
+_CHUNK = 65_536
 _SMALLEST_CHUNK = 256
 _LANES = 512
 _ACCELERATOR_CHUNK = 1_048_576
 _ACCELERATOR_LANES = 131_072
-_ROUGH_TOLERANCE = 1e-2
+_ROUGH_TOLERANCE = 2e-3
+_ROUGH_ITERATIONS = 30
 _AT_BOUND = 1e-5
 _SINGULAR = 1e-5
 _DESCRIBED_AT_ONCE = 2048
@@ -171,7 +170,8 @@ class MaximumLikelihood:
             "is_at_bound": np.zeros((n_voxels, n_parameters), dtype=bool),
         }
 
-        size = self._chunk if n_voxels > self._chunk else max(_SMALLEST_CHUNK, 1 << (n_voxels - 1).bit_length())
+        share = -(-n_voxels // self._n_workers)
+        size = min(self._chunk, max(_SMALLEST_CHUNK, 1 << (share - 1).bit_length()))
 
         def fit(chunk: slice) -> int:
             safe, safe_sigma, status = usable_measurements(
@@ -186,23 +186,15 @@ class MaximumLikelihood:
 
         chunks = [slice(first, min(first + size, n_voxels)) for first in range(0, n_voxels, size)]
         n_done = 0
-        for n_fitted in self._in_threads(fit, chunks):
-            n_done += n_fitted
-            if self._progress is not None:
-                self._progress(ProgressEvent("maximum likelihood", n_done, n_voxels))
+        if len(chunks) > 1:  # compile before the threads start, so that it happens once
+            nobody = np.zeros(1, dtype=bool)
+            self._fit_chunk(rows[:1] * 0, np.ones(1), nobody, None if starts is None else starts[:1], size)
+        with concurrent.futures.ThreadPoolExecutor(self._n_workers) as pool:
+            for n_fitted in pool.map(fit, chunks):
+                n_done += n_fitted
+                if self._progress is not None:
+                    self._progress(ProgressEvent("maximum likelihood", n_done, n_voxels))
         return result
-
-    def _in_threads(self, fit: Callable[[slice], int], chunks: list[slice]) -> Iterator[int]:
-        """Results of `fit` in order. The first chunk runs alone, so that the program is compiled once."""
-
-        def in_context(chunk: slice) -> int:
-            with jax.enable_x64(self._dtype == np.float64):  # the setting belongs to a thread
-                return fit(chunk)
-
-        yield from map(in_context, chunks[:1])
-        if len(chunks) > 1:
-            with concurrent.futures.ThreadPoolExecutor(self._n_workers) as pool:
-                yield from pool.map(in_context, chunks[1:])
 
     def _fit_chunk(
         self, rows: np.ndarray, sigma: np.ndarray, is_usable: np.ndarray, starts: np.ndarray | None, size: int
@@ -211,28 +203,30 @@ class MaximumLikelihood:
         n_voxels = rows.shape[0]
         padding = size - n_voxels
         dtype = np.result_type(self._dtype, np.complex64) if np.iscomplexobj(rows) else self._dtype
-        fitted = _fit(
-            self._objective,
-            self._dictionary,
-            self._settings,
-            np.pad(rows.astype(dtype, copy=False), ((0, padding), (0, 0)), mode="edge"),
-            np.pad((1.0 / sigma).astype(self._dtype), (0, padding), mode="edge"),
-            np.pad(is_usable, (0, padding)),
-            self.bounds.astype(self._dtype),
-            None if starts is None else np.pad(starts.astype(self._dtype), ((0, padding), (0, 0)), mode="edge"),
-        )
-        return {name: np.asarray(array)[:n_voxels] for name, array in fitted.items()}
+        with jax.enable_x64(self._dtype == np.float64):  # the setting belongs to a thread
+            fitted = _fit(
+                self._objective,
+                self._dictionary,
+                self._settings,
+                np.pad(rows.astype(dtype, copy=False), ((0, padding), (0, 0)), mode="edge"),
+                np.pad((1.0 / sigma).astype(self._dtype), (0, padding), mode="edge"),
+                np.pad(is_usable, (0, padding)),
+                self.bounds.astype(self._dtype),
+                None if starts is None else np.pad(starts.astype(self._dtype), ((0, padding), (0, 0)), mode="edge"),
+            )
+            return {name: np.asarray(array)[:n_voxels] for name, array in fitted.items()}
 
     def _start_rows(self, start, batch: tuple[int, ...]) -> np.ndarray:
         start = np.asarray(start)
-        shape = (*batch, len(self.parameter_names))
-        if start.shape == shape[-1:]:
-            return np.broadcast_to(start, (math.prod(batch), shape[-1]))
-        if start.shape != shape:
+        n_parameters = len(self.parameter_names)
+        if start.shape == (n_parameters,):
+            return np.broadcast_to(start, (math.prod(batch), n_parameters))
+        if start.shape != (*batch, n_parameters):
             raise ProtocolError(
-                f"`start`: expected shape {shape[-1:]} ({', '.join(self.parameter_names)}) or {shape}, got {start.shape}"
+                f"`start`: expected {n_parameters} values ({', '.join(self.parameter_names)}) for all voxels or for "
+                f"each, shape {(*batch, n_parameters)}, got shape {start.shape}"
             )
-        return start.reshape(-1, shape[-1])
+        return start.reshape(-1, n_parameters)
 
 
 class _Settings(eqx.Module):
@@ -262,43 +256,41 @@ def _fit(
         starts = dictionary.match(measurements, inverse_sigma)
     lower, upper = (objective.coordinates.from_values(edge) for edge in bounds.T)
     n_regions, n_voxels, n_parameters = starts.shape
+    inside = jnp.clip(starts, bounds[:, 0], bounds[:, 1]).reshape(-1, n_parameters)
+    data = (jnp.tile(measurements, (n_regions, 1)), jnp.tile(inverse_sigma, n_regions))
 
-    def solve(starts: Array, tolerance: float) -> Solution:
-        n_copies = starts.shape[0] // n_voxels
-        return minimize(
+    def pass_over(state: tuple[Solution, Array], rule: tuple[Array, Array]) -> tuple[tuple[Solution, Array], None]:
+        """Solve what is queued, then queue the best region of each voxel."""
+        before, is_queued = state
+        solution = minimize(
             objective,
-            starts,
-            (jnp.tile(measurements, (n_copies, 1)), jnp.tile(inverse_sigma, n_copies)),
+            before.values,
+            data,
             lower,
             upper,
-            jnp.tile(is_present, n_copies),
-            n_lanes=min(settings.n_lanes, starts.shape[0]),
-            max_iterations=settings.max_iterations,
-            tolerance=tolerance,
+            is_queued,
+            n_lanes=min(settings.n_lanes, n_regions * n_voxels),
+            max_iterations=rule[0],
+            tolerance=rule[1],
         )
+        best = jnp.argmin(solution.objective.reshape(n_regions, n_voxels), axis=0)
+        is_best = (jnp.arange(n_regions)[:, None] == best) & is_present
+        total = solution._replace(iterations=before.iterations + solution.iterations)
+        return (total, is_best.reshape(-1)), None
 
-    inside = jnp.clip(starts, bounds[:, 0], bounds[:, 1]).reshape(-1, n_parameters)
-    first = objective.coordinates.from_values(inside.T).T
-    if n_regions == 1:
-        return _describe(objective, solve(first, settings.tolerance), inverse_sigma, lower, upper)
-    rough = solve(first, _ROUGH_TOLERANCE)
-    regions = jax.tree.map(lambda array: array.reshape(n_regions, n_voxels, *array.shape[1:]), rough)
-    chosen = functools.reduce(
-        _better, [jax.tree.map(lambda array, index=index: array[index], regions) for index in range(n_regions)]
+    rules = [(settings.max_iterations, settings.tolerance)]
+    if n_regions > 1:
+        rules = [(_ROUGH_ITERATIONS, _ROUGH_TOLERANCE), *rules]
+    limits, tolerances = (jnp.array(column) for column in zip(*rules, strict=True))
+    first = unsolved(objective.coordinates.from_values(inside.T).T)
+    (found, _), _ = jax.lax.scan(
+        pass_over, (first, jnp.tile(is_present, n_regions)), (limits, tolerances.astype(measurements.dtype))
     )
-    polished = solve(chosen.values, settings.tolerance)
-    total = polished._replace(iterations=polished.iterations + chosen.iterations)
+    regions = jax.tree.map(lambda array: array.reshape(n_regions, n_voxels, *array.shape[1:]), found)
+    best = jnp.argmin(regions.objective, axis=0)
+    chosen = jax.tree.map(lambda array: array[best, jnp.arange(n_voxels)], regions)
+    total = chosen._replace(iterations=jnp.sum(regions.iterations, axis=0))
     return _describe(objective, total, inverse_sigma, lower, upper)
-
-
-def _better(first: Solution, second: Solution) -> Solution:
-    is_second = second.objective < first.objective
-    return Solution(
-        values=jnp.where(is_second[:, None], second.values, first.values),
-        objective=jnp.where(is_second, second.objective, first.objective),
-        iterations=first.iterations + second.iterations,
-        is_converged=jnp.where(is_second, second.is_converged, first.is_converged),
-    )
 
 
 def _describe(
@@ -317,10 +309,11 @@ def _describe_block(
 ) -> dict[str, Array]:
     width = jnp.where(jnp.isfinite(upper - lower), upper - lower, 1.0)
     is_at_bound = (solution.values <= lower + _AT_BOUND * width) | (solution.values >= upper - _AT_BOUND * width)
-    values = objective.coordinates.to_values(solution.values.T)
-    is_low, is_high = solution.values.T <= lower[:, None], solution.values.T >= upper[:, None]
-    edges = [objective.coordinates.to_values(edge)[:, None] for edge in (lower, upper)]
-    values = jnp.where(is_low, edges[0], jnp.where(is_high, edges[1], values))
+    found = jnp.transpose(solution.values)
+    values = objective.coordinates.to_values(found)
+    low, high = (objective.coordinates.to_values(edge)[:, None] for edge in (lower, upper))
+    nearest = jnp.where(values - low < high - values, low, high)
+    values = jnp.where(jnp.transpose(is_at_bound), nearest, values)
     values = jax.vmap(objective.model.canonical, in_axes=-1, out_axes=-1)(values)
     standard_errors, is_singular = _standard_errors(objective, values, inverse_sigma)
     status = jnp.where(

@@ -51,7 +51,7 @@ class AbstractSignalModel(eqx.Module):
         """The same voxel with interchangeable compartments in their named order (no change unless a model says so)."""
         return parameters
 
-    def closed_form(self, measurement: Inexact[Array, " measurement"]) -> Float[Array, " parameter"]:
+    def closed_form(self, measurement: Inexact[Array, " measurement"]) -> Float[Array, " parameter"]:  # noqa: ARG002
         """A fast estimate without iteration, as the start of a fit; models that have one set `has_closed_form`."""
         raise RaofitError(f"model `{self.name}` has no closed-form estimate; start the fit from a dictionary")
 

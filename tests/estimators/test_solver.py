@@ -1,0 +1,67 @@
+"""The lane solver on problems whose constrained minima are known."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from raofit.estimators._solver import Evaluation, minimize
+
+CURVATURE = np.array([[2.0, 0.6], [0.6, 1.0]])
+
+
+def quadratic(values, data):
+    """½(x − c)ᵀH(x − c), the center c given per problem."""
+    x, y = values - data
+    (a, b), (_, c) = CURVATURE
+    gradient = [a * x + b * y, b * x + c * y]
+    objective = 0.5 * (x * gradient[0] + y * gradient[1])
+    one = jnp.ones_like(x)
+    return Evaluation(objective, gradient, [[a * one], [b * one, c * one]])
+
+
+def solve(centers, *, lower=(-1.0, -1.0), upper=(1.0, 1.0), n_lanes=4, queued=None, tolerance=1e-10, max_iterations=50):
+    centers = jnp.asarray(centers, dtype=jnp.float32)
+    queued = jnp.ones(len(centers), dtype=bool) if queued is None else jnp.asarray(queued)
+    return minimize(
+        quadratic,
+        jnp.zeros_like(centers),
+        centers,
+        jnp.asarray(lower),
+        jnp.asarray(upper),
+        queued,
+        n_lanes=n_lanes,
+        max_iterations=max_iterations,
+        tolerance=tolerance,
+    )
+
+
+def test_interior_minimum_is_the_center():
+    centers = np.random.default_rng(0).uniform(-0.9, 0.9, (37, 2))
+    solution = solve(centers)
+    assert np.all(np.asarray(solution.is_converged))
+    assert np.allclose(solution.values, centers, atol=1e-5)
+
+
+def test_minimum_on_a_bound_satisfies_the_optimality_conditions():
+    """Center (3, 0): on x = 1 the gradient along y vanishes at y = −0.6·(1 − 3) = 1.2, outside; so (1, 1)."""
+    solution = solve([[3.0, 0.0], [3.0, -0.8]])
+    assert np.allclose(solution.values, [[1.0, 1.0], [1.0, 0.4]], atol=1e-5)
+    assert np.all(np.asarray(solution.is_converged))
+
+
+@pytest.mark.parametrize("n_lanes", [1, 3, 64])
+def test_the_number_of_lanes_changes_nothing(n_lanes):
+    centers = np.random.default_rng(1).uniform(-2, 2, (40, 2))
+    reference = solve(centers, n_lanes=40)
+    assert np.array_equal(solve(centers, n_lanes=n_lanes).values, reference.values)
+
+
+def test_problems_outside_the_queue_are_left_alone():
+    solution = solve([[0.5, 0.5]] * 4, queued=[True, False, True, False])
+    assert np.isinf(np.asarray(solution.objective)).tolist() == [False, True, False, True]
+    assert np.asarray(solution.iterations).tolist()[1::2] == [0, 0]
+
+
+def test_the_iteration_limit_is_reported():
+    solution = solve([[0.5, 0.5]], max_iterations=1)
+    assert not bool(solution.is_converged[0])

@@ -108,3 +108,12 @@ def test_killed_and_resumed_is_bit_identical(folder):
     np.testing.assert_array_equal(resumed.weights, undisturbed.weights)
     assert resumed.provenance["members_validation_loss"] == undisturbed.provenance["members_validation_loss"]
     assert resumed.card == undisturbed.card
+
+
+def test_a_training_that_diverges_leaves_nothing(folder, capsys):
+    recipe = RECIPE.format(epochs=4) + "learning_rate = 1e30\nfinal_learning_rate = 1e30\n"
+    (folder / "recipe.toml").write_text(recipe)
+    before = sorted(folder.iterdir())
+    assert main(_arguments(folder)) == 2
+    assert "NaN or infinite" in capsys.readouterr().err
+    assert sorted(folder.iterdir()) == before

@@ -12,7 +12,8 @@ from raofit.core.status import Status
 from raofit.estimators.estimate import Estimate
 from raofit.models import IVIM, BlackBoxModel, MonoExponentialADC, MonoExponentialT2, Parameter
 from raofit.noise import Gaussian
-from raofit.recipes.train_network import build_network, train_network, train_networks, unit_scales
+from raofit.recipes.architecture import build_network, unit_scales
+from raofit.recipes.train_network import train_network, train_networks
 from raofit.recipes.training_data import LabelPair, label_data, simulate_data
 from raofit.recipes.training_recipe import TrainingRecipe
 from raofit.training.targets import truth_labels

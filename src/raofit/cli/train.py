@@ -107,10 +107,16 @@ def train(
     given = {"labels": labels, "alpha": alpha, "noise": noise, "seed": seed, "snr": snr_range}
     settings = dataclasses.replace(start, **{name: value for name, value in given.items() if value is not None})
     state = CheckpointFile(checkpoint or out.with_name(out.name + ".checkpoint"))
-    if state.path.exists():
+    is_resumed = state.path.exists()
+    if is_resumed:
         say(f"Continuing from {state.path}")
-    with progress_bar() as progress:
-        network = train_network(built, settings, progress=progress, checkpoint=state)
+    try:
+        with progress_bar() as progress:
+            network = train_network(built, settings, progress=progress, checkpoint=state)
+    except RaofitError:
+        if not is_resumed:
+            state.remove()  # a training that cannot succeed is no use resuming
+        raise
     save_network(out, network, force=force)
     state.remove()
     print_card(network)

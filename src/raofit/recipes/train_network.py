@@ -16,41 +16,28 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
-from raofit import noise as noise_models
 from raofit.core.errors import RaofitError
 from raofit.core.progress import Progress, ProgressEvent
-from raofit.estimators.network import NetworkEstimator, as_inputs
-from raofit.information.crb import crb
+from raofit.estimators.network import NetworkEstimator
 from raofit.models import AbstractSignalModel
+from raofit.recipes.architecture import build_network, network_inputs, possible_range
 from raofit.recipes.card import with_card
+from raofit.recipes.members import member_losses, member_samples, training_source
 from raofit.recipes.training_data import (
     LabelEstimator,
     LabelPair,
-    Simulated,
     TrainingData,
     label_data,
-    label_set,
-    redraw,
     simulate_data,
     without_held_out,
 )
 from raofit.recipes.training_recipe import TrainingRecipe
 from raofit.training.checkpoint import CheckpointFile
-from raofit.training.losses import (
-    AbstractLoss,
-    SupervisedLoss,
-    emphasized_weights,
-    inverse_bound_weights,
-    inverse_mean_weights,
-    literal_emphasized_weights,
-    self_supervised_loss,
-)
 from raofit.training.networks import Perceptron
 from raofit.training.prior import Prior
-from raofit.training.targets import Labels
-from raofit.training.trainer import Samples, TrainingResult, stack_losses, train_members
+from raofit.training.trainer import TrainingResult, train_members
 
 
 def train_network(
@@ -137,17 +124,17 @@ def train_networks(
         )
     n_starts = 1 if initial is not None else recipe.restarts
     weights = _initial_weights(network, initial, len(recipes), n_starts, initial_key)
-    losses = _losses(model, recipes, n_starts, network, data.training)
+    losses = member_losses(model, recipes, n_starts, network, data.training)
     if len(recipes) == 1:
         pairs = [pairs[0]]
         data, pairs[0] = _compacted(recipe, data, pairs[0])
-    training = _source(model, recipes, n_starts, data, pairs, label_estimator)
+    training = training_source(model, recipes, n_starts, data, pairs, label_estimator)
     result = train_members(
         network,
         weights,
         losses,
         training,
-        _samples(model, recipes, n_starts, data.validation, [pair.validation for pair in pairs]),
+        member_samples(model, recipes, n_starts, data.validation, [pair.validation for pair in pairs]),
         recipe.trainer_settings(),
         key=training_key,
         progress=progress,
@@ -166,45 +153,6 @@ def train_networks(
         estimator = _estimator(model, item, network, data.training, pair.training, part, seconds)
         estimators.append(with_card(estimator, key=card_key))
     return estimators
-
-
-def build_network(model: AbstractSignalModel, recipe: TrainingRecipe, training: Simulated) -> Perceptron:
-    """The recipe's architecture for a model; the reference of an input scaling is measured on the training set."""
-    prior = Prior.typical(model, recipe.ranges)
-    n_inputs = _inputs(training.measurements[:1]).shape[-1]
-    hidden = (n_inputs,) * 3 if recipe.hidden is None else recipe.hidden
-    scales = prior.mean if recipe.output_scaling == "mean" else unit_scales(model)
-    low, high = _possible_range(model, prior)
-    network = Perceptron(
-        sizes=(n_inputs, *hidden, len(prior.names)),
-        output_scales=tuple(float(scale) for scale in scales),
-        constraint=recipe.constraint,
-        output_ranges=tuple(zip(low.tolist(), high.tolist(), strict=True)),
-        input_scaling=recipe.input_scaling,
-        amplitude_index=model.amplitude_index,
-    )
-    if recipe.input_scaling == "none":
-        return network
-    columns = jnp.asarray(_inputs(training.measurements[:, 0]).T)
-    ratio = np.asarray(network.amplitude(columns)) / np.asarray(training.parameters)[:, model.amplitude_index]
-    return dataclasses.replace(network, reference=float(f"{np.median(ratio):.4g}"))
-
-
-def unit_scales(model: AbstractSignalModel) -> Float[np.ndarray, " parameter"]:
-    """1 for amplitudes and fractions, else the power of 1000 below the typical value (1e-3 for a D in mm²/s)."""
-    scales = []
-    for parameter in model.parameters:
-        is_plain = parameter.is_amplitude or parameter.unit == "1" or parameter.typical_value == 0
-        scales.append(1.0 if is_plain else 1000.0 ** np.floor(np.log10(abs(parameter.typical_value)) / 3 + 1e-9))
-    return np.array(scales)
-
-
-def _possible_range(model: AbstractSignalModel, prior: Prior) -> tuple[np.ndarray, np.ndarray]:
-    """Fit bounds, with twice the prior's end in place of an infinite one, and never narrower than the prior."""
-    bounds = np.array([parameter.bounds for parameter in model.parameters])
-    low = np.where(np.isfinite(bounds[:, 0]), bounds[:, 0], prior.low - (prior.high - prior.low))
-    high = np.where(np.isfinite(bounds[:, 1]), bounds[:, 1], prior.high + (prior.high - prior.low))
-    return np.minimum(low, prior.low), np.maximum(high, prior.high)
 
 
 def _check_alike(recipes: Sequence[TrainingRecipe]) -> None:
@@ -251,96 +199,12 @@ def _initial_weights(network: Perceptron, initial: NetworkEstimator | None, n_re
     return jnp.tile(rows, (n_recipes, 1))
 
 
-def _losses(
-    model: AbstractSignalModel,
-    recipes: Sequence[TrainingRecipe],
-    n_starts: int,
-    network: Perceptron,
-    training: Simulated,
-) -> AbstractLoss:
-    """One loss per member, recipe by recipe; a self-supervised one has nothing members could differ in."""
-    if recipes[0].labels.startswith("self-supervised"):
-        return self_supervised_loss(model, "rician" if recipes[0].labels.endswith("rician") else None)
-    losses = [_supervised_loss(model, recipe, network, training) for recipe in recipes]
-    return stack_losses([loss for loss in losses for _ in range(n_starts)])
-
-
-def _supervised_loss(
-    model: AbstractSignalModel, recipe: TrainingRecipe, network: Perceptron, training: Simulated
-) -> SupervisedLoss:
-    n_parameters = len(model.parameters)
-    weights = np.ones(n_parameters, np.float32)
-    if recipe.weights == "inverse-mean":
-        weights = inverse_mean_weights(np.asarray(training.parameters))
-    if recipe.emphasis is not None:
-        if recipe.emphasis not in model.parameter_names:
-            raise RaofitError(
-                f"recipe `emphasis`: `{recipe.emphasis}` is not a parameter; the model has "
-                f"{', '.join(model.parameter_names)}"
-            )
-        index = model.parameter_names.index(recipe.emphasis)
-        if recipe.emphasis_form == "literal":
-            scales = np.array(network.output_scales)
-            weights = literal_emphasized_weights(scales, index, factor=recipe.emphasis_factor)
-        else:
-            weights = emphasized_weights(weights, index, factor=recipe.emphasis_factor)
-    return SupervisedLoss(
-        weights,
-        alpha=recipe.alpha,
-        variance_factor=recipe.variance_factor,
-        tolerated_variance=recipe.tolerated_variance,
-        criterion=recipe.criterion,
-    )
-
-
-def _source(model, recipes, n_starts, data, pairs, label_estimator):
-    """The fixed training set, or a function that draws one per epoch."""
-    if recipes[0].fresh == "none":
-        return _samples(model, recipes, n_starts, data.training, [pair.training for pair in pairs])
-
-    def draw(key: Array) -> Samples:
-        drawn = redraw(model, recipes[0], data.training, key=key)
-        labels = [label_set(model, recipe, drawn, label_estimator=label_estimator) for recipe in recipes]
-        return _samples(model, recipes, n_starts, drawn, labels)
-
-    return draw
-
-
-def _samples(model, recipes, n_starts: int, simulated: Simulated, labels: Sequence[Labels]) -> Samples:
-    """Arrays for the trainer; labels lead with a member axis only where members differ."""
-    recipe = recipes[0]
-    shared = {
-        "measurements": jnp.asarray(_inputs(simulated.measurements)),
-        "truth": simulated.parameters,
-        "sigma": simulated.sigma,
-    }
-    if recipe.weights == "inverse-crb":
-        noise = noise_models.build(recipe.noise, np.asarray(simulated.sigma))
-        shared["sample_weights"] = jnp.asarray(inverse_bound_weights(crb(model, simulated.parameters, noise)))
-    if len(labels) == 1:
-        shared["label"] = jnp.asarray(labels[0].values)
-        shared["is_kept"] = jnp.asarray(labels[0].is_kept, dtype=jnp.float32)
-        return Samples(shared)
-    own = {
-        "label": jnp.repeat(jnp.asarray(np.stack([item.values for item in labels])), n_starts, axis=0),
-        "is_kept": jnp.repeat(jnp.asarray(np.stack([item.is_kept for item in labels]), jnp.float32), n_starts, axis=0),
-    }
-    return Samples(shared, own)
-
-
-def _inputs(measurements) -> np.ndarray:
-    """`as_inputs` for any number of leading axes."""
-    array = np.asarray(measurements)
-    rows = as_inputs(array.reshape(-1, array.shape[-1]))
-    return rows.reshape(*array.shape[:-1], rows.shape[-1])
-
-
 def _estimator(model, recipe, network, training, labels, result: TrainingResult, seconds: float) -> NetworkEstimator:
     prior = Prior.typical(model, recipe.ranges)
-    columns = jnp.asarray(_inputs(training.measurements).reshape(-1, network.sizes[0]).T)
+    columns = jnp.asarray(network_inputs(training.measurements).reshape(-1, network.sizes[0]).T)
     inputs = np.asarray(network.scaled_inputs(columns)[0])
     if recipe.labels.startswith("self-supervised"):
-        label_range = np.stack(_possible_range(model, prior))
+        label_range = np.stack(possible_range(model, prior))
     else:
         kept = np.concatenate([labels.values[labels.is_kept], np.stack([prior.low, prior.high]).astype(np.float32)])
         label_range = np.stack([kept.min(axis=0), kept.max(axis=0)])

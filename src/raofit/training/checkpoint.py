@@ -30,9 +30,8 @@ class CheckpointFile:
             {name: np.asarray(array, order="C") for name, array in arrays.items()},
             metadata={"raofit": json.dumps({"format": _FORMAT, "fingerprint": fingerprint})},
         )
-        temporary = self.path.with_name(self.path.name + ".partial")
-        temporary.write_bytes(content)
-        temporary.replace(self.path)
+        self._temporary.write_bytes(content)
+        self._temporary.replace(self.path)
 
     def load(self, fingerprint: str) -> dict[str, np.ndarray] | None:
         """The saved arrays, or None if there is no file.
@@ -61,5 +60,10 @@ class CheckpointFile:
         return arrays
 
     def remove(self) -> None:
-        """Delete the file once the training has ended."""
+        """Delete the file once the training has ended, and what a kill in the middle of saving may have left."""
         self.path.unlink(missing_ok=True)
+        self._temporary.unlink(missing_ok=True)
+
+    @property
+    def _temporary(self) -> Path:
+        return self.path.with_name(self.path.name + ".partial")

@@ -21,11 +21,10 @@ from jaxtyping import Array, Float, Int
 
 from raofit.core.errors import RaofitError
 from raofit.core.progress import Progress, ProgressEvent
+from raofit.training.adam import adam_step, learning_rate_at
 from raofit.training.checkpoint import CheckpointFile
 from raofit.training.losses import AbstractLoss
 from raofit.training.networks import Perceptron
-
-_FIRST_MOMENT, _SECOND_MOMENT, _EPSILON = 0.9, 0.999, 1e-8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -250,7 +249,9 @@ def _epoch(network, loss, settings: TrainerSettings, state: TrainingState, array
     def step(carry, batch):
         weights, first, second, index = carry
         gradient, losses = jax.grad(total_loss, has_aux=True)(weights, batch)
-        rate = learning_rate_at(settings, index, settings.max_epochs * n_batches)
+        rate = learning_rate_at(
+            settings.learning_rate, settings.final_learning_rate, index, settings.max_epochs * n_batches
+        )
         new_weights, new_first, new_second = adam_step(weights, gradient, first, second, index + 1, rate)
         keep = is_active[:, None]
         carry = (
@@ -284,25 +285,6 @@ def estimates_of(
     n_measurements, n_realizations, n_batch = measurements.shape
     estimates = network.apply(weights, measurements.reshape(n_measurements, -1))
     return estimates.reshape(-1, n_realizations, n_batch)
-
-
-def adam_step(weights, gradient, first, second, count, rate):
-    """One step of Adam [kingma2015] on flat vectors; `count` starts at 1."""
-    count = count.astype(jnp.float32)
-    first = _FIRST_MOMENT * first + (1.0 - _FIRST_MOMENT) * gradient
-    second = _SECOND_MOMENT * second + (1.0 - _SECOND_MOMENT) * jnp.square(gradient)
-    mean = first / (1.0 - _FIRST_MOMENT**count)
-    spread = jnp.sqrt(second / (1.0 - _SECOND_MOMENT**count))
-    return weights - rate * mean / (spread + _EPSILON), first, second
-
-
-def learning_rate_at(settings: TrainerSettings, step: Int[Array, ""], n_steps: int) -> Float[Array, ""]:
-    """Constant, or half a cosine from the first to the final rate over `n_steps`."""
-    if settings.final_learning_rate is None:
-        return jnp.asarray(settings.learning_rate, jnp.float32)
-    progress = jnp.minimum(step.astype(jnp.float32) / n_steps, 1.0)
-    share = 0.5 * (1.0 + jnp.cos(np.pi * progress))
-    return settings.final_learning_rate + (settings.learning_rate - settings.final_learning_rate) * share
 
 
 def _fingerprint(network, weights, loss, training, validation, settings, key) -> str:

@@ -1,0 +1,117 @@
+"""What each member of a batched training sees: its loss, its labels, and the samples it shares with the others."""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from raofit import noise as noise_models
+from raofit.core.errors import RaofitError
+from raofit.information.crb import crb
+from raofit.models import AbstractSignalModel
+from raofit.recipes.architecture import network_inputs
+from raofit.recipes.training_data import LabelEstimator, LabelPair, Simulated, TrainingData, label_set, redraw
+from raofit.recipes.training_recipe import TrainingRecipe
+from raofit.training.losses import (
+    AbstractLoss,
+    SupervisedLoss,
+    emphasized_weights,
+    inverse_bound_weights,
+    inverse_mean_weights,
+    literal_emphasized_weights,
+    self_supervised_loss,
+)
+from raofit.training.networks import Perceptron
+from raofit.training.targets import Labels
+from raofit.training.trainer import Samples, SampleSource, stack_losses
+
+
+def member_losses(
+    model: AbstractSignalModel,
+    recipes: Sequence[TrainingRecipe],
+    n_starts: int,
+    network: Perceptron,
+    training: Simulated,
+) -> AbstractLoss:
+    """One loss per member, recipe by recipe; a self-supervised one has nothing members could differ in."""
+    if recipes[0].labels.startswith("self-supervised"):
+        return self_supervised_loss(model, "rician" if recipes[0].labels.endswith("rician") else None)
+    losses = [_supervised_loss(model, recipe, network, training) for recipe in recipes]
+    return stack_losses([loss for loss in losses for _ in range(n_starts)])
+
+
+def _supervised_loss(
+    model: AbstractSignalModel, recipe: TrainingRecipe, network: Perceptron, training: Simulated
+) -> SupervisedLoss:
+    n_parameters = len(model.parameters)
+    weights = np.ones(n_parameters, np.float32)
+    if recipe.weights == "inverse-mean":
+        weights = inverse_mean_weights(np.asarray(training.parameters))
+    if recipe.emphasis is not None:
+        if recipe.emphasis not in model.parameter_names:
+            raise RaofitError(
+                f"recipe `emphasis`: `{recipe.emphasis}` is not a parameter; the model has "
+                f"{', '.join(model.parameter_names)}"
+            )
+        index = model.parameter_names.index(recipe.emphasis)
+        if recipe.emphasis_form == "literal":
+            scales = np.array(network.output_scales)
+            weights = literal_emphasized_weights(scales, index, factor=recipe.emphasis_factor)
+        else:
+            weights = emphasized_weights(weights, index, factor=recipe.emphasis_factor)
+    return SupervisedLoss(
+        weights,
+        alpha=recipe.alpha,
+        variance_factor=recipe.variance_factor,
+        tolerated_variance=recipe.tolerated_variance,
+        criterion=recipe.criterion,
+    )
+
+
+def training_source(
+    model: AbstractSignalModel,
+    recipes: Sequence[TrainingRecipe],
+    n_starts: int,
+    data: TrainingData,
+    pairs: Sequence[LabelPair],
+    label_estimator: LabelEstimator | None,
+) -> SampleSource:
+    """The fixed training set, or a function that draws one per epoch."""
+    if recipes[0].fresh == "none":
+        return member_samples(model, recipes, n_starts, data.training, [pair.training for pair in pairs])
+
+    def draw(key: Array) -> Samples:
+        drawn = redraw(model, recipes[0], data.training, key=key)
+        labels = [label_set(model, recipe, drawn, label_estimator=label_estimator) for recipe in recipes]
+        return member_samples(model, recipes, n_starts, drawn, labels)
+
+    return draw
+
+
+def member_samples(
+    model: AbstractSignalModel,
+    recipes: Sequence[TrainingRecipe],
+    n_starts: int,
+    simulated: Simulated,
+    labels: Sequence[Labels],
+) -> Samples:
+    """Arrays for the trainer; labels lead with a member axis only where members differ."""
+    recipe = recipes[0]
+    shared = {
+        "measurements": jnp.asarray(network_inputs(simulated.measurements)),
+        "truth": simulated.parameters,
+        "sigma": simulated.sigma,
+    }
+    if recipe.weights == "inverse-crb":
+        noise = noise_models.build(recipe.noise, np.asarray(simulated.sigma))
+        shared["sample_weights"] = jnp.asarray(inverse_bound_weights(crb(model, simulated.parameters, noise)))
+    if len(labels) == 1:
+        shared["label"] = jnp.asarray(labels[0].values)
+        shared["is_kept"] = jnp.asarray(labels[0].is_kept, dtype=jnp.float32)
+        return Samples(shared)
+    own = {
+        "label": jnp.repeat(jnp.asarray(np.stack([item.values for item in labels])), n_starts, axis=0),
+        "is_kept": jnp.repeat(jnp.asarray(np.stack([item.is_kept for item in labels]), jnp.float32), n_starts, axis=0),
+    }
+    return Samples(shared, own)

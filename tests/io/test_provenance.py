@@ -5,7 +5,7 @@ from importlib import metadata
 
 import numpy as np
 
-from raofit.io.provenance import provenance, sha256, write_json
+from raofit.io.provenance import provenance, readable, sha256, write_json
 
 
 def test_sha256_of_a_file(tmp_path):
@@ -22,6 +22,9 @@ def test_a_record_names_command_versions_and_inputs(tmp_path):
     assert record["Versions"]["jax"] == metadata.version("jax")
     assert record["GeneratedBy"] == {"Name": "raofit", "Version": metadata.version("raofit")}
     assert record["Inputs"] == [{"Path": str(path), "SHA256": sha256(path)}]
+    lines = readable(record)
+    assert lines[f"SHA-256 of {path}"] == sha256(path)
+    assert f"jax {metadata.version('jax')}" in lines["Versions"]
 
 
 def test_json_holds_numpy_values_and_no_nan(tmp_path):

@@ -6,20 +6,22 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure as MatplotlibFigure
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table as RichTable
 
 from raofit.cli._invocation import command
 from raofit.information.identifiability import Precision, Verdict, precision_curve
 from raofit.io.output import new_folder
-from raofit.io.provenance import provenance, write_json
+from raofit.io.provenance import provenance, readable, write_json
 from raofit.models import AbstractSignalModel
 from raofit.noise import AbstractNoise
 from raofit.plot import style
 from raofit.report import Badge, Figure, Paragraph, Report, Section, Table, write_report
+from raofit.report.blocks import Tone
 
-HEADER = ("parameter", "unit", "true value", "least std (√CRB)", "% of value", "std of typical range", "verdict")
-_TONES = {
+HEADER = ("parameter", "unit", "true value", "least std", "% of value", "typical std", "verdict")
+_TONES: dict[Verdict, Tone] = {
     Verdict.KNOWN: "plain",
     Verdict.IDENTIFIABLE: "good",
     Verdict.WEAK: "warning",
@@ -44,17 +46,15 @@ def precision_rows(precisions: Sequence[Precision]) -> list[tuple]:
     ]
 
 
-def summary_sentences(precisions: Sequence[Precision], shares: Mapping[str, float]) -> list[str]:
-    """What the table means in words, the parameters that are not identified first."""
-    sentences = []
+def summary_sentences(precisions: Sequence[Precision], shares: Mapping[str, float]) -> list[tuple[str, Tone]]:
+    """What the table means in words, the parameters that are not identified first, each with its tone."""
+    sentences: list[tuple[str, Tone]] = []
     for verdict in (Verdict.NOT_IDENTIFIABLE, Verdict.WEAK):
         for item in precisions:
             share = shares[item.parameter.name]
-            note = f" Over all typical tissue it is out of reach in {share:.0%} of cases." if share > 0 else ""
-            sentences += [item.sentence + note] if item.verdict is verdict else []
-    if not sentences:
-        sentences.append("Every parameter can be identified at this noise level.")
-    return sentences
+            note = f" Over all typical tissue, it cannot be identified in {share:.0%} of cases." if share > 0 else ""
+            sentences += [(item.sentence + note, _TONES[verdict])] if item.verdict is verdict else []
+    return sentences or [("Every parameter can be identified at this noise level.", "good")]
 
 
 def print_precision(
@@ -63,9 +63,12 @@ def print_precision(
     """The table and its meaning on standard output: drawn for a terminal, tab-separated for a pipe."""
     console = Console(highlight=False)
     if console.is_terminal:
-        table = RichTable(title=title(model, noise, precisions))
+        table = RichTable(title=title(model, noise, precisions), box=SIMPLE_HEAD)
         for name in HEADER:
-            table.add_column(name, justify="left" if name in ("parameter", "unit", "verdict") else "right")
+            is_text = name in ("parameter", "unit", "verdict")
+            table.add_column(
+                name.replace(" ", "\n"), justify="left" if is_text else "right", no_wrap=name != "parameter"
+            )
         for *cells, verdict in precision_rows(precisions):
             table.add_row(*cells, f"[{_STYLES[verdict.tone]}]{verdict.text}[/]" if _STYLES[verdict.tone] else "known")
         console.print(table)
@@ -73,7 +76,7 @@ def print_precision(
         print("\t".join(HEADER))
         for *cells, verdict in precision_rows(precisions):
             print("\t".join([*cells, verdict.text]))
-    for sentence in summary_sentences(precisions, shares):
+    for sentence, _ in summary_sentences(precisions, shares):
         console.print(sentence, soft_wrap=not console.is_terminal, markup=False)
 
 
@@ -149,7 +152,7 @@ def precision_figure(
         if parameter.is_log_scaled:
             axes.set_xscale("log")
         style.quiet(axes).set_xlabel(style.axis_label(parameter))
-        axes.set_ylabel(style.axis_label(parameter, "least std of"))
+        axes.set_ylabel(style.axis_label(parameter, "std of"))
     style.legend_below(figure, figure.axes[0].get_legend_handles_labels()[0])
     return figure
 
@@ -161,7 +164,6 @@ def precision_table(precisions: Sequence[Precision], caption: str) -> Table:
 
 def _report(model, noise, precisions, shares, figure, record) -> Report:
     sentences = summary_sentences(precisions, shares)
-    is_lost = any(item.verdict is Verdict.NOT_IDENTIFIABLE for item in precisions)
     protocol = [
         Paragraph(f"{name} ({field.unit}): {', '.join(f'{value:g}' for value in model.protocol[name])}")
         for field in model.protocol_fields
@@ -171,15 +173,14 @@ def _report(model, noise, precisions, shares, figure, record) -> Report:
         title="Attainable precision",
         subtitle=title(model, noise, precisions),
         sections=[
-            Section(
-                "What this protocol can tell", [Paragraph(text, "bad" if is_lost else "plain") for text in sentences]
-            ),
+            Section("What this protocol can tell", [Paragraph(text, tone) for text, tone in sentences]),
             Section(
                 "Precision of one voxel",
                 [
                     precision_table(
                         precisions,
-                        "Least standard deviation of any unbiased estimate, beside the spread of the typical range.",
+                        "Least standard deviation of any unbiased estimate (√CRB), beside the standard deviation "
+                        "of the typical range.",
                     ),
                     Figure(
                         figure,
@@ -192,5 +193,5 @@ def _report(model, noise, precisions, shares, figure, record) -> Report:
             ),
             Section("Protocol", protocol),
         ],
-        provenance={key: value for key, value in record.items() if key != "Inputs"},
+        provenance=readable(record),
     )

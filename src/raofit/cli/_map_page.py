@@ -13,6 +13,7 @@ from raofit.cli._noise_level import NoiseLevel
 from raofit.core.status import Status
 from raofit.information.identifiability import Precision, Verdict, attainable_precision, prior_standard_deviation
 from raofit.io.nifti import ImageSeries
+from raofit.io.provenance import readable
 from raofit.models import AbstractSignalModel
 from raofit.plot import style
 from raofit.plot.maps import plot_histograms, plot_parameter_maps, plot_status_map
@@ -55,10 +56,9 @@ def map_report(
         )
         sections.append(Section("Attainable precision", [precision_table(precisions, caption)]))
     sections.append(Section("How it was done", _method(model, level, chosen, limits)))
-    flat = {key: value for key, value in shared.items() if key not in ("Settings", "Inputs", "GeneratedBy", "Versions")}
-    flat["Versions"] = ", ".join(f"{name} {version}" for name, version in shared["Versions"].items())
-    hashes = {f"SHA-256 of {item['Path']}": item["SHA256"] for item in shared["Inputs"]}
-    return Report(f"Maps of {names}", f"{model.name}, {chosen.name}, {shape} voxels×volumes", sections, flat | hashes)
+    return Report(
+        f"Maps of {names}", f"{model.name}, {chosen.name}, {shape} voxels×volumes", sections, readable(shared)
+    )
 
 
 def doubts(

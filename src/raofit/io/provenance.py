@@ -29,6 +29,19 @@ def provenance(command: Sequence[str], inputs: Iterable[Path]) -> dict[str, Any]
     }
 
 
+def readable(record: Mapping[str, Any]) -> dict[str, str]:
+    """A record as plain lines for a page: what, and its value; settings are left to the JSON files."""
+    lines = {
+        "Command": record["Command"],
+        "Versions": ", ".join(f"{name} {version}" for name, version in record["Versions"].items()),
+        "Platform": record["Platform"],
+        "Made": record["GeneratedAt"],
+    }
+    if "Seconds" in record:
+        lines["Seconds"] = f"{record['Seconds']:.1f}"
+    return lines | {f"SHA-256 of {item['Path']}": item["SHA256"] for item in record["Inputs"]}
+
+
 def versions() -> dict[str, str]:
     """Versions of Python and of the libraries a result depends on."""
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in _LIBRARIES}

@@ -21,10 +21,11 @@ nb_merge_streams = True
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_default_options = {"members": True, "ignore-module-all": False}
+autodoc_default_options = {"members": True}
 napoleon_numpy_docstring = True
 napoleon_google_docstring = False
 napoleon_use_rtype = False
+napoleon_attr_annotations = False
 
 html_theme = "furo"
 html_title = f"raofit {release}"
@@ -33,20 +34,30 @@ default_role = "literal"
 suppress_warnings = ["mystnb.unknown_mime_type"]
 
 _CODE = re.compile(r"(`[^`]*`)")
+_MARKUP = re.compile(r"[*|\\]|_(?=\W|$)")
+_DESCRIBED = re.compile(r"^(?P<names>\w[\w, ]*) : (?P<text>(?!(?:Float|Int|Bool|Inexact|Num)\[|`function\().+)$")
 
 
-def _as_plain_text(app, what, name, obj, options, lines):
-    """Docstrings are plain text with `code`: keep |x|, *batch and F_jk from being read as markup."""
-    for index, line in enumerate(lines):
-        if line.lstrip().startswith((">>>", "...")):
-            continue
-        parts = _CODE.split(line)
-        lines[index] = "".join(
-            f"`{part}`" if part.startswith("`") else re.sub(r"([*|\\])|_(?=\W|$)", lambda m: "\\" + m[0], part)
-            for part in parts
-        )
+def _as_markup(app, what, name, obj, options, lines):
+    """Docstrings are plain text with `code`, and their parameters read `name : description`."""
+    described = [part for line in lines for part in _split_description(line)]
+    lines[:] = [line if line.lstrip().startswith((">>>", "...")) else _escaped(line) for line in described]
+
+
+def _split_description(line: str) -> list[str]:
+    """Description on a line of its own, where napoleon looks for it."""
+    match = _DESCRIBED.match(line)
+    return [match["names"], f"    {match['text']}"] if match else [line]
+
+
+def _escaped(line: str) -> str:
+    """Keep |x|, *batch and F_ from being read as markup, and make `code` literal."""
+    parts = _CODE.split(line)
+    return "".join(
+        f"`{part}`" if part.startswith("`") else _MARKUP.sub(lambda found: "\\" + found[0], part) for part in parts
+    )
 
 
 def setup(app):
     """Connect the docstring filter before napoleon reads the sections."""
-    app.connect("autodoc-process-docstring", _as_plain_text, priority=100)
+    app.connect("autodoc-process-docstring", _as_markup, priority=100)

@@ -5,6 +5,7 @@ from importlib import metadata
 
 project = "raofit"
 author = "The raofit founders"
+copyright = "the raofit founders"
 release = metadata.version("raofit")
 version = release
 
@@ -13,8 +14,7 @@ source_suffix = {".md": "myst-nb"}
 exclude_patterns = ["_build", "jupyter_execute", "decisions/template.md"]
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]
 myst_heading_anchors = 3
-nb_execution_mode = "cache"
-nb_execution_cache_path = "_build/jupyter_cache"
+nb_execution_mode = "force"
 nb_execution_timeout = 120
 nb_execution_raise_on_error = True
 nb_merge_streams = True

@@ -15,12 +15,12 @@ from raofit.models.ivim import B_VALUES
 class MonoExponentialADC(AbstractSignalModel):
     """Mono-exponential diffusion signal S(b) = S0 · exp(−b·ADC).
 
+    The parameters are S0 (signal units) and ADC (mm²/s).
+
     Parameters
     ----------
     b_values : Float[Array, " measurement"]
         Diffusion weightings, s/mm², ≥ 0.
-
-    The parameters are S0 (signal units) and ADC (mm²/s).
 
     Examples
     --------

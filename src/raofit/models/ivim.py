@@ -43,14 +43,14 @@ class IVIM(AbstractSignalModel):
 
         S(b) = S0 · ( f·exp(−b·D_star) + (1 − f)·exp(−b·D_slow) ),    so   D_star = D_fast + D_slow.
 
+    The parameters are S0 (signal units), f (1), D_slow (mm²/s) and D_fast or D_star (mm²/s). Default fit bounds are
+    those of Epstein 2022's released code; default typical ranges are its training distribution.
+
     Parameters
     ----------
     b_values : Float[Array, " measurement"]
         Diffusion weightings, s/mm², ≥ 0; b = 0 need not be present or first, repeats are fine.
     form : "added" or "total".
-
-    The parameters are S0 (signal units), f (1), D_slow (mm²/s) and D_fast or D_star (mm²/s). Default fit bounds are
-    those of Epstein 2022's released code; default typical ranges are its training distribution.
 
     Examples
     --------

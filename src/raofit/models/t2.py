@@ -22,12 +22,12 @@ ECHO_TIMES = ProtocolField(
 class MonoExponentialT2(AbstractSignalModel):
     """Mono-exponential spin-echo signal S(TE) = S0 · exp(−TE/T2).
 
+    The parameters are S0 (signal units) and T2 (s).
+
     Parameters
     ----------
     echo_times : Float[Array, " measurement"]
         Echo times, seconds, ≥ 0.
-
-    The parameters are S0 (signal units) and T2 (s).
 
     Examples
     --------

@@ -15,12 +15,12 @@ from raofit.models.t2 import ECHO_TIMES
 class MonoExponentialT2Star(AbstractSignalModel):
     """Mono-exponential gradient-echo signal S(TE) = S0 · exp(−TE·R2star), stated by T2star = 1/R2star.
 
+    The parameters are S0 (signal units) and T2star (s).
+
     Parameters
     ----------
     echo_times : Float[Array, " measurement"]
         Echo times, seconds, ≥ 0.
-
-    The parameters are S0 (signal units) and T2star (s).
 
     Examples
     --------

@@ -15,19 +15,19 @@ def reasons(results: StudyResults) -> dict[int, str]:
     d_fast = {snr: _means(results, snr, "D_fast") for snr in (low, high)}
     return {
         1: (
-            f"Three things bend the curves besides the labels. Conventional fitting: its D_fast may go down to 2, where "
-            f"the fast pool imitates the slow one and takes over its signal fraction; with D_fast ≥ 10 the slope of f at "
-            f"SNR {low:g} changes from {slope[low][CONVENTIONAL]['f']:+.2f} to {slope[low][RAISED]['f']:+.2f}. "
-            f"Gaussian labels and self-supervision: the Rician floor of the late b-values, which they take for signal; "
+            "Three things bend the curves besides the labels. Conventional fitting: its D_fast may go down to 2, where "
+            "the fast pool imitates the slow one and takes over its signal fraction; with D_fast ≥ 10 the slope of f "
+            f"at SNR {low:g} changes from {slope[low][CONVENTIONAL]['f']:+.2f} to {slope[low][RAISED]['f']:+.2f}. "
+            "Gaussian labels and self-supervision: the Rician floor of the late b-values, which they take for signal; "
             f"with a Rician likelihood their slopes of D_slow at SNR {low:g} change from "
             f"{slope[low][GAUSSIAN]['D_slow']:+.2f} to {slope[low][RICIAN]['D_slow']:+.2f} and from "
-            f"{slope[low][SELF]['D_slow']:+.2f} to {slope[low]['self-supervised-rician']['D_slow']:+.2f}. SNR {high:g}: "
-            f"D_slow is measured well enough there that truth labels lose little "
+            f"{slope[low][SELF]['D_slow']:+.2f} to {slope[low]['self-supervised-rician']['D_slow']:+.2f}. "
+            f"SNR {high:g}: D_slow is measured well enough there that truth labels lose little "
             f"({slope[high][TRUTH]['D_slow']:+.2f})."
         ),
         2: (
-            "A mean over the grid weighs all tissues alike, and a method that hardly looks at a parameter (slope of bias "
-            "close to −1 in the tables) has a small standard deviation without knowing anything."
+            "A mean over the grid weighs all tissues alike, and a method that hardly looks at a parameter (slope of "
+            "bias close to −1 in the tables) has a small standard deviation without knowing anything."
         ),
         3: "See the slopes and biases in the tables; the difference depends on the random start of the training.",
         4: (

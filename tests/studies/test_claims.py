@@ -98,7 +98,7 @@ def test_every_check_states_its_numbers():
 def test_reasons_exist_for_every_claim_and_hold_the_measured_numbers():
     texts = reasons(results({RAISED: made(-0.13, 1.0)}))
     assert sorted(texts) == [1, 2, 3, 4, 5, 6, 7]
-    assert "from -0.01 to -0.13" in texts[1]
+    assert "from −0.01 to −0.13" in texts[1]
 
 
 def test_summary_has_everything_for_each_snr_method_and_parameter():

@@ -50,7 +50,8 @@ TITLES = {
     TRUTH: "Network trained\non the truth",
     LABELS: "Network trained\non MLE labels",
 }
-_GRID_VALUES, _REPEATS = 8, 200
+N_TRAINING, N_VALIDATION = 50_000, 10_000
+GRID_VALUES, N_REPEATS = 8, 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +81,7 @@ def run_demo(out: Path, *, snr: float, seed: int, force: bool) -> list[str]:
     phantom, scan = _simulate(model, snr, scan_key)
     with progress_bar() as progress:
         recipes = [
-            TrainingRecipe.on_the_spot(snr, labels=labels, n_training=50_000, n_validation=10_000)
+            TrainingRecipe.on_the_spot(snr, labels=labels, n_training=N_TRAINING, n_validation=N_VALIDATION)
             for labels in ("truth", "mle-rician")
         ]
         trained = train_networks(model, recipes, key=network_key, progress=progress)
@@ -91,10 +92,10 @@ def run_demo(out: Path, *, snr: float, seed: int, force: bool) -> list[str]:
             **networks,
         }
         maps = {name: estimator.estimate(voxels) for name, estimator in in_scanner_units.items()}
-        grid = evaluation_grid(model, n_values=_GRID_VALUES)
+        grid = evaluation_grid(model, n_values=GRID_VALUES)
         at_unit: dict[str, Estimator] = {MLE: MaximumLikelihood(model, Rician(1.0 / snr)), **networks}
         evaluations = {
-            name: evaluate(estimator, model, Rician(1.0 / snr), grid.points, _REPEATS, grid_key, progress=progress)
+            name: evaluate(estimator, model, Rician(1.0 / snr), grid.points, N_REPEATS, grid_key, progress=progress)
             for name, estimator in at_unit.items()
         }
     seconds = time.perf_counter() - started

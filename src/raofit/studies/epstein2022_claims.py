@@ -82,7 +82,11 @@ def claim_slope(results: StudyResults) -> Claim:
             of_truth = slopes[TRUTH][column]
             where = f"SNR {snr:g}, {parameter}"
             checks.append(
-                Check(f"{where}: truth labels, below {CLEAR_SLOPE:g}", _signed(of_truth), of_truth < CLEAR_SLOPE)
+                Check(
+                    f"{where}: truth labels, below {_minus(f'{CLEAR_SLOPE:g}')}",
+                    _signed(of_truth),
+                    of_truth < CLEAR_SLOPE,
+                )
             )
             for name in COMPARED[:-1]:
                 slope = slopes[name][column]
@@ -93,8 +97,8 @@ def claim_slope(results: StudyResults) -> Claim:
         1,
         "The bias of the network trained on the truth falls clearly with the true value in f, D_slow and D_fast; "
         "conventional fitting, MLE-labeled and self-supervised networks are much flatter.",
-        f"Slope of bias against truth over the grid: below {CLEAR_SLOPE:g} with truth labels, and less than half as "
-        "steep with each of the others.",
+        f"Slope of bias against truth over the grid: below {_minus(f'{CLEAR_SLOPE:g}')} with truth labels, and less "
+        "than half as steep with each of the others.",
         tuple(checks),
     )
 

@@ -1,5 +1,7 @@
 """Why checks of a claim fail in our hands, with the numbers that show it."""
 
+import re
+
 import numpy as np
 
 from raofit.evaluation.tables import bias_slope, summarize
@@ -13,7 +15,7 @@ def reasons(results: StudyResults) -> dict[int, str]:
     low, high = min(results.evaluations), max(results.evaluations)
     slope = {snr: _slopes(results, snr) for snr in (low, high)}
     d_fast = {snr: _means(results, snr, "D_fast") for snr in (low, high)}
-    return {
+    texts = {
         1: (
             "Three things bend the curves besides the labels. Conventional fitting: its D_fast may go down to 2, where "
             "the fast pool imitates the slow one and takes over its signal fraction; with D_fast ≥ 10 the slope of f "
@@ -55,6 +57,7 @@ def reasons(results: StudyResults) -> dict[int, str]:
             f"{slope[high][GAUSSIAN]['D_fast']:+.2f} with Gaussian labels)."
         ),
     }
+    return {number: re.sub(r"(?<![\w])-(?=\d)", "\N{MINUS SIGN}", text) for number, text in texts.items()}
 
 
 def _slopes(results: StudyResults, snr: float) -> dict[str, dict[str, float]]:

@@ -15,7 +15,7 @@ from raofit.evaluation.evaluate import Estimator
 from raofit.evaluation.tables import Curve, bound_curves, constant_curves, constant_rmse, marginal_curves, summarize
 from raofit.models import AbstractSignalModel
 from raofit.noise import Rician
-from raofit.studies.epstein2022 import CLIPPED, CONVENTIONAL, METHODS, Size
+from raofit.studies.epstein2022 import CLIPPED, CONVENTIONAL, METHODS, RAISED, Size
 from raofit.studies.epstein2022_labels import LabeledData
 from raofit.studies.fixed_size_fit import BATCH
 
@@ -120,7 +120,9 @@ def summary(results: StudyResults) -> dict:
             shares = results.label_bounds[snr].get(str(kind))
             methods[name] = summarize(evaluation)
             for parameter, numbers in methods[name].items():
-                of_labels = numbers["share_at_bound"] if name == CONVENTIONAL else shares and shares[parameter]
+                of_labels = (
+                    numbers["share_at_bound"] if name in (CONVENTIONAL, RAISED) else shares and shares[parameter]
+                )
                 numbers["share_of_labels_on_bound"] = of_labels
         by_snr[f"{snr:g}"] = {"methods": methods, "labels_on_bound": results.label_bounds[snr]}
     return {"snr": by_snr, "constant_answer_rmse": constant_rmse(results.grid)}

@@ -33,9 +33,25 @@ def fitted(request):
     return estimate, truth, np.sqrt(crb(model, truth, noise))
 
 
-def test_every_voxel_converges(fitted):
+def test_voxels_converge(fitted):
+    """Float32 rounds −log L at a tenth of the stopping tolerance, so a few voxels per thousand end without proof."""
     estimate, _, _ = fitted
-    assert estimate.counts() == {Status.OK: N}
+    assert set(estimate.counts()) <= {Status.OK, Status.NOT_CONVERGED}
+    assert estimate.counts()[Status.OK] >= 0.99 * N
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_every_voxel_converges_in_double_precision(name):
+    model, truth = SUBJECTS[name]
+    noise = Rician(1 / SNR)
+    signal = np.broadcast_to(np.asarray(model.signal(truth.astype(np.float32))), (500, model.n_measurements))
+    measurements = noise.sample(jax.random.key(21), signal)
+    single, double = (
+        MaximumLikelihood(model, noise, precision=p).estimate(measurements) for p in ("float32", "float64")
+    )
+    assert double.counts() == {Status.OK: 500}
+    # either may stop 0.014 standard deviations short of the optimum
+    assert np.all(np.abs(single.values - double.values) < 0.03 * double.standard_errors)
 
 
 def test_bias_is_below_its_monte_carlo_error(fitted):

@@ -119,7 +119,8 @@ def run_scan(scan: Scan, networks: Mapping[str, NetworkEstimator], runner: "Runn
     """
     model = IVIM(scan.b_values)
     sigma = np.maximum(sigma_of_repeats(scan.repeats), 1e-6 * np.mean(scan.repeats[..., 0]))
-    snr = float(f"{np.median(scan.repeats[..., 0].mean(axis=0) / sigma):.3g}")
+    lowest = scan.repeats[..., 0]
+    snr = float(f"{np.median(lowest.mean(axis=0)) / np.sqrt(np.mean(lowest.var(axis=0, ddof=1))):.3g}")
     if not np.array_equal(scan.b_values, np.sort(runner.model.b_values)):
         say(f"The scan has other b-values than the paper: training networks for them at its SNR, {snr:g}")
         networks = runner.networks(snr, runner.labels(snr, model), None, model)

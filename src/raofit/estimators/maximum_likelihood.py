@@ -290,28 +290,29 @@ def _fit(
     best = jnp.argmin(regions.objective, axis=0)
     chosen = jax.tree.map(lambda array: array[best, jnp.arange(n_voxels)], regions)
     total = chosen._replace(iterations=jnp.sum(regions.iterations, axis=0))
-    return _describe(objective, total, inverse_sigma, lower, upper)
+    return _describe(objective, total, inverse_sigma, bounds)
 
 
 def _describe(
-    objective: Objective, solution: Solution, inverse_sigma: Array, lower: Array, upper: Array
+    objective: Objective, solution: Solution, inverse_sigma: Array, bounds: Float[Array, "parameter 2"]
 ) -> dict[str, Array]:
     """Physical values in canonical order, standard errors, flags and status of solved voxels."""
     n_voxels = solution.values.shape[0]
     block = min(_DESCRIBED_AT_ONCE, n_voxels)
     blocks = jax.tree.map(lambda array: array.reshape(-1, block, *array.shape[1:]), (solution, inverse_sigma))
-    described = jax.lax.map(lambda part: _describe_block(objective, *part, lower, upper), blocks)
+    described = jax.lax.map(lambda part: _describe_block(objective, *part, bounds), blocks)
     return jax.tree.map(lambda array: array.reshape(n_voxels, *array.shape[2:]), described)
 
 
 def _describe_block(
-    objective: Objective, solution: Solution, inverse_sigma: Array, lower: Array, upper: Array
+    objective: Objective, solution: Solution, inverse_sigma: Array, bounds: Float[Array, "parameter 2"]
 ) -> dict[str, Array]:
+    lower, upper = (objective.coordinates.from_values(edge) for edge in bounds.T)
     width = jnp.where(jnp.isfinite(upper - lower), upper - lower, 1.0)
     is_at_bound = (solution.values <= lower + _AT_BOUND * width) | (solution.values >= upper - _AT_BOUND * width)
     found = jnp.transpose(solution.values)
     values = objective.coordinates.to_values(found)
-    low, high = (objective.coordinates.to_values(edge)[:, None] for edge in (lower, upper))
+    low, high = bounds[:, :1], bounds[:, 1:]
     nearest = jnp.where(values - low < high - values, low, high)
     values = jnp.where(jnp.transpose(is_at_bound), nearest, values)
     values = jax.vmap(objective.model.canonical, in_axes=-1, out_axes=-1)(values)

@@ -92,7 +92,7 @@ class Size:
 
 
 FULL = Size()
-QUICK = Size(n_train=24_000, n_validation=6_000, n_repeats=60, n_leak=100, phantom_shape=(64, 64, 1))
+QUICK = Size(n_train=16_000, n_validation=4_000, max_epochs=120, n_repeats=50, n_leak=25, phantom_shape=(64, 64, 1))
 
 
 def paper_model() -> IVIM:

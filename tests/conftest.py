@@ -1,18 +1,26 @@
-"""Deterministic Hypothesis, figures without a screen, and the measurements some tests read."""
+"""Deterministic Hypothesis, kept compilations, and the measurements some tests read."""
 
 import os
 from pathlib import Path
 
-import hypothesis
-import pytest
-
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy loads; threads only stall SciPy's tiny problems
+
+import hypothesis
+import jax
+import pytest
 
 hypothesis.settings.register_profile("default", deadline=None, derandomize=True, max_examples=25, print_blob=True)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 SHARED = Path(os.environ.get("RAOFIT_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+
+
+def pytest_configure(config):
+    """Compiled programs are kept for the other workers and for the next run: compiling takes most of a run's time."""
+    jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +30,9 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the real measurements are not at {folder}; set RAOFIT_SHARED to the folder that holds data/")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory) -> None:
+    """Keep networks and compiled programs of tests out of the user's cache folder."""
+    os.environ["RAOFIT_CACHE"] = str(tmp_path_factory.mktemp("cache"))

@@ -178,3 +178,11 @@ def test_unusable_masks(tmp_path, volumes):
         read_mask(save(tmp_path / "m.nii", np.ones((5, 4, 3), np.uint8), np.diag([2.0, 2, 2, 1])), series)
     with pytest.raises(FileError, match=r"expected a noise map with one volume, found shape 5×4×3×6"):
         read_volume(tmp_path / "a.nii", series, "noise map")
+
+
+def test_the_same_map_is_the_same_bytes_whenever_it_is_written(tmp_path, volumes, monkeypatch):
+    series = open_series([save(tmp_path / "a.nii", volumes)])
+    for name, seconds in (("early.nii.gz", 1e9), ("late.nii.gz", 2e9)):
+        monkeypatch.setattr("time.time", lambda seconds=seconds: seconds)
+        write_map(tmp_path / name, [volumes[..., 0]], series)
+    assert (tmp_path / "early.nii.gz").read_bytes() == (tmp_path / "late.nii.gz").read_bytes()

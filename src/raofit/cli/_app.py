@@ -6,6 +6,7 @@ from importlib import metadata
 
 import cyclopts
 
+from raofit.cli._cache import keep_compiled_programs
 from raofit.cli._errors import exit_code_of
 from raofit.cli._invocation import remember
 
@@ -54,6 +55,8 @@ def main(tokens: Sequence[str] | None = None) -> int:
     is_debug = _DEBUG in tokens
     tokens = [token for token in tokens if token != _DEBUG]
     is_overview = not tokens or tokens[0].startswith("-")
+    if not is_overview:
+        keep_compiled_programs()
     try:
         build_app(is_overview=is_overview)(tokens, exit_on_error=False, print_error=False)
     except BaseException as error:

@@ -3,10 +3,9 @@
 import dataclasses
 import hashlib
 import json
-import os
 from importlib import metadata
-from pathlib import Path
 
+from raofit.cli._cache import cache_folder
 from raofit.cli._progress import say
 from raofit.core.errors import RaofitError
 from raofit.core.progress import Progress
@@ -38,13 +37,6 @@ def trained_network(
     path.parent.mkdir(parents=True, exist_ok=True)
     save_network(path, network, force=True)
     return network, str(path)
-
-
-def cache_folder() -> Path:
-    """Where networks are kept: `RAOFIT_CACHE`, else `raofit` in `XDG_CACHE_HOME` or `~/.cache`."""
-    if chosen := os.environ.get("RAOFIT_CACHE"):
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "raofit"
 
 
 def _identity(model: AbstractSignalModel, recipe: TrainingRecipe) -> str:

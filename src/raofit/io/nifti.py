@@ -1,5 +1,6 @@
 """NIfTI images in (by slabs, scaled) and maps out (float32, the space of the input)."""
 
+import contextlib
 import dataclasses
 import gzip
 import shutil
@@ -132,8 +133,10 @@ def write_map(path: Path, slabs: Iterable[np.ndarray], series: ImageSeries, dtyp
     Affine, qform and sform codes, voxel sizes and units are those of the input; the scaling is 1.
     """
     header = map_header(series, dtype)
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "wb") as file:
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(path.open("wb"))
+        if path.suffix == ".gz":  # no name and no time in the file: the same map is the same bytes
+            file = stack.enter_context(gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0))
         header.write_to(file)
         file.write(b"\0" * (int(header["vox_offset"]) - file.tell()))
         for slab in slabs:

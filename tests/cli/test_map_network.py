@@ -44,7 +44,7 @@ def _map(folder, *options, out="out"):
 
 
 def test_training_on_the_spot_is_kept_with_its_snr(scan):
-    (name,) = entries(scan / "cache")
+    (name,) = [name for name in entries(scan / "cache") if name != "compiled"]
     assert name.startswith("adc-")
     settings = json.loads((scan / "out" / "raofit.json").read_text())["Settings"]
     assert settings["Estimator"] == "network"

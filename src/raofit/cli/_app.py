@@ -1,5 +1,6 @@
 """The command-line application: its verbs, its version, and what its exit codes mean."""
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import metadata
@@ -57,6 +58,7 @@ def main(tokens: Sequence[str] | None = None) -> int:
     is_overview = not tokens or tokens[0].startswith("-")
     if not is_overview:
         keep_compiled_programs()
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads only stall SciPy's tiny problems; JAX has its own
     try:
         build_app(is_overview=is_overview)(tokens, exit_on_error=False, print_error=False)
     except BaseException as error:

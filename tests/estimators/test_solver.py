@@ -16,7 +16,7 @@ def quadratic(values, data):
     gradient = [a * x + b * y, b * x + c * y]
     objective = 0.5 * (x * gradient[0] + y * gradient[1])
     one = jnp.ones_like(x)
-    return Evaluation(objective, gradient, [[a * one], [b * one, c * one]])
+    return Evaluation(objective, gradient, [[a * one], [b * one, c * one]], 0.0 * one)
 
 
 def solve(centers, *, lower=(-1.0, -1.0), upper=(1.0, 1.0), n_lanes=4, queued=None, tolerance=1e-10, max_iterations=50):

@@ -32,11 +32,16 @@ _LEAST_PIVOT = 1e-6
 
 
 class Evaluation(NamedTuple):
-    """Objective, gradient (one array per parameter) and lower triangle of the curvature, each over lanes."""
+    """Objective, gradient (one array per parameter) and lower triangle of the curvature, each over lanes.
+
+    `spread` is how far the objective moves per relative error of what it is computed from: times the machine epsilon,
+    it is the rounding of the objective.
+    """
 
     objective: Float[Array, " lane"]
     gradient: Vector
     curvature: LowerTriangle
+    spread: Float[Array, " lane"]
 
 
 class Solution(NamedTuple):
@@ -130,6 +135,7 @@ def _load(problem: Array, starts: Array, data: PyTree[Array], zeros: Array) -> _
         objective=zeros + jnp.inf,
         gradient=[zeros] * n_parameters,
         curvature=[[zeros] * (j + 1) for j in range(n_parameters)],
+        spread=zeros,
     )
     return _Lanes(
         problem=problem,
@@ -170,7 +176,7 @@ def _iterate(evaluate: Callable, lanes: _Lanes, box: tuple[Array, Array], tolera
     trial = jnp.clip(lanes.values + jnp.stack(step), *box)
     there = evaluate(trial, lanes.data)
     epsilon = jnp.finfo(trial.dtype).eps
-    rounding = 4.0 * epsilon * jnp.abs(there.objective)
+    rounding = epsilon * (4.0 * jnp.abs(there.objective) + there.spread)
     actual = lanes.at.objective - there.objective
     is_better = (actual >= -rounding) & jnp.isfinite(there.objective)
     is_known = jnp.isfinite(lanes.at.objective)

@@ -73,7 +73,8 @@ class Objective(eqx.Module):
             [entry * slopes[j] * slopes[k] for k, entry in enumerate(row)]
             for j, row in enumerate(self._information(signal, columns))
         ]
-        return Evaluation(objective, gradient, curvature)
+        spread = jnp.sqrt(jnp.sum(jnp.square(score * signal), axis=0))
+        return Evaluation(objective, gradient, curvature, spread)
 
     def information(
         self, values: Float[Array, "parameter lane"], inverse_sigma: Float[Array, " lane"]

@@ -52,7 +52,7 @@ class Objective(eqx.Module):
         self, values: Float[Array, "parameter lane"], inverse_sigma: Float[Array, " lane"]
     ) -> tuple[Float[Array, "real_measurement lane"], list[Float[Array, "real_measurement lane"]]]:
         """Standardized signals and their derivatives with respect to each parameter value."""
-        signal, jacobian = jax.vmap(self.model.voxel_signal_and_jacobian, in_axes=-1, out_axes=-1)(values)
+        signal, jacobian = self.model.lanes_signal_and_jacobian(values)
         columns = [jacobian[:, index] for index in range(values.shape[0])]
         stacked = [self.as_real(part * inverse_sigma, axis=0) for part in [signal, *columns]]
         signal, *columns = jax.lax.optimization_barrier(stacked)  # keeps XLA from recomputing them in every sum below

@@ -5,6 +5,7 @@ from raofit.models._model import AbstractSignalModel, ProtocolField
 from raofit.models._registry import REGISTRY, build
 from raofit.models.adc import MonoExponentialADC
 from raofit.models.black_box import BlackBoxModel
+from raofit.models.compressed import Compressed
 from raofit.models.function import FunctionModel
 from raofit.models.ivim import IVIM
 from raofit.models.t2 import MonoExponentialT2
@@ -15,6 +16,7 @@ __all__ = [
     "REGISTRY",
     "AbstractSignalModel",
     "BlackBoxModel",
+    "Compressed",
     "FunctionModel",
     "MonoExponentialADC",
     "MonoExponentialT2",

@@ -33,7 +33,11 @@ class AbstractSignalModel(eqx.Module):
     """Noise-free signal of one voxel as a function of its parameters.
 
     A subclass states `name`, `parameters`, `protocol_fields` and `references`, keeps one array field per protocol
-    field, and writes `voxel_signal`. It knows no estimator, no file format and no batch axis.
+    field, and writes `voxel_signal`. It knows no estimator, no file format and no batch axis; a simulator that is
+    fastest on many voxels at once writes `lanes_signal` and `lanes_signal_and_jacobian` too.
+
+    With `has_complex_amplitude`, a measurement is M0·signal + noise with an unknown complex M0 (equilibrium
+    magnetization, receive gain and phase) that is not among the parameters; signals are given at M0 = 1.
     """
 
     name: eqx.AbstractVar[str]
@@ -42,6 +46,7 @@ class AbstractSignalModel(eqx.Module):
     references: ClassVar[tuple[str, ...]] = ()
     is_differentiable: ClassVar[bool] = True
     has_closed_form: ClassVar[bool] = False
+    has_complex_amplitude: ClassVar[bool] = False
 
     @abc.abstractmethod
     def voxel_signal(self, parameters: Float[Array, " parameter"]) -> Inexact[Array, " measurement"]:
@@ -90,6 +95,29 @@ class AbstractSignalModel(eqx.Module):
         check_last_axis(parameters, self.parameter_names)
         return _signal_and_jacobian(self, parameters)
 
+    def lanes_signal(self, parameters: Float[Array, "parameter lane"]) -> Inexact[Array, "measurement lane"]:
+        """Signals of many voxels, voxel axis last; traced by JAX."""
+        return jax.vmap(self.voxel_signal, in_axes=-1, out_axes=-1)(parameters)
+
+    def lanes_signal_and_jacobian(
+        self, parameters: Float[Array, "parameter lane"]
+    ) -> tuple[Inexact[Array, "measurement lane"], Inexact[Array, "measurement parameter lane"]]:
+        """Signals and Jacobians of many voxels, voxel axis last; traced by JAX."""
+        return jax.vmap(self.voxel_signal_and_jacobian, in_axes=-1, out_axes=-1)(parameters)
+
+    def lanes_projection(
+        self, parameters: Float[Array, "parameter lane"], basis: Inexact[np.ndarray, "measurement coefficient"]
+    ) -> Inexact[Array, "coefficient lane"]:
+        """Coefficients Uᴴ·s of many voxels in an orthonormal basis U."""
+        return _project(basis, self.lanes_signal(parameters))
+
+    def lanes_projection_and_jacobian(
+        self, parameters: Float[Array, "parameter lane"], basis: Inexact[np.ndarray, "measurement coefficient"]
+    ) -> tuple[Inexact[Array, "coefficient lane"], Inexact[Array, "coefficient parameter lane"]]:
+        """Coefficients of many voxels and their derivatives."""
+        signal, jacobian = self.lanes_signal_and_jacobian(parameters)
+        return _project(basis, signal), _project(basis, jacobian)
+
     def voxel_signal_and_jacobian(
         self, parameters: Float[Array, " parameter"]
     ) -> tuple[Inexact[Array, " measurement"], Inexact[Array, "measurement parameter"]]:
@@ -101,12 +129,28 @@ class AbstractSignalModel(eqx.Module):
 
 @eqx.filter_jit
 def _signal(model: AbstractSignalModel, parameters: Array) -> Array:
-    return jnp.vectorize(model.voxel_signal, signature="(p)->(m)")(parameters)
+    return _by_lanes(model.lanes_signal, parameters)
 
 
 @eqx.filter_jit
 def _signal_and_jacobian(model: AbstractSignalModel, parameters: Array) -> tuple[Array, Array]:
-    return jnp.vectorize(model.voxel_signal_and_jacobian, signature="(p)->(m),(m,p)")(parameters)
+    return _by_lanes(model.lanes_signal_and_jacobian, parameters)
+
+
+def _project(basis: np.ndarray, samples: Array) -> Array:
+    """Uᴴ·samples over the first axis."""
+    is_complex = np.iscomplexobj(basis) or jnp.iscomplexobj(samples)
+    precision = jnp.finfo(samples.dtype).dtype
+    dtype = np.result_type(precision, np.complex64) if is_complex else precision
+    adjoint = jnp.asarray(basis.conj().T, dtype=dtype)
+    return jnp.tensordot(adjoint, samples.astype(dtype), axes=1)
+
+
+def _by_lanes(function, parameters: Array):
+    """`function` of voxels along the last axis, applied to voxels along any leading axes."""
+    batch = parameters.shape[:-1]
+    found = function(parameters.reshape(-1, parameters.shape[-1]).T)
+    return jax.tree.map(lambda array: jnp.moveaxis(array, -1, 0).reshape(*batch, *array.shape[:-1]), found)
 
 
 def as_float(values) -> Array:

@@ -14,8 +14,8 @@ from raofit.training.losses import (
     SelfSupervisedLoss,
     SupervisedLoss,
     emphasized_weights,
-    inverse_bound_weights,
     inverse_mean_weights,
+    inverse_or_zero,
     literal_emphasized_weights,
     self_supervised_loss,
 )
@@ -87,8 +87,8 @@ def test_an_efficient_unbiased_estimator_scores_one_under_inverse_crb():
     truths = generator.uniform([0.8, 0.1, 0.4e-3, 10e-3], [1.2, 0.5, 3e-3, 150e-3], (n, 4))
     bound = crb(model, truths, Gaussian(1 / 15))
     estimates = (truths + np.sqrt(bound) * generator.normal(size=(n, 4))).T[:, None]
-    batch = _batch(truths.T) | {"sample_weights": inverse_bound_weights(bound).T}
-    found = float(SupervisedLoss(np.ones(4))(estimates.astype(np.float32), batch))
+    batch = _batch(truths.T) | {"bound": jnp.asarray(bound.T, jnp.float32)}
+    found = float(SupervisedLoss(weighting="inverse-crb")(estimates.astype(np.float32), batch))
     # mean of 4n squared standard normals: standard deviation √(2/4n)
     assert abs(found - 1.0) < 4 * np.sqrt(2 / (4 * n))
 
@@ -175,7 +175,7 @@ def test_weights_of_the_paper():
 
 
 def test_infinite_bounds_get_no_weight():
-    np.testing.assert_array_equal(inverse_bound_weights(np.array([[4.0, np.inf, 0.0]])), [[0.25, 0.0, 0.0]])
+    np.testing.assert_array_equal(inverse_or_zero(jnp.asarray([[4.0, np.inf, 0.0]])), [[0.25, 0.0, 0.0]])
 
 
 def test_loss_kinds_are_final_modules():

@@ -154,6 +154,15 @@ REFERENCES: dict[str, Reference] = {
         1986,
         doi="10.1148/radiology.161.2.3763909",
     ),
+    "liu2020": Reference(
+        "inproceedings",
+        "Liu, Liyuan and Jiang, Haoming and He, Pengcheng and Chen, Weizhu and Liu, Xiaodong and Gao, Jianfeng and "
+        "Han, Jiawei",
+        "On the variance of the adaptive learning rate and beyond",
+        "International Conference on Learning Representations",
+        2020,
+        doi="10.48550/arXiv.1908.03265",
+    ),
     "mao2024": Reference(
         "article",
         "Mao, Andrew and Flassbeck, Sebastian and Assländer, Jakob",

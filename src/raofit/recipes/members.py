@@ -17,7 +17,6 @@ from raofit.training.losses import (
     AbstractLoss,
     SupervisedLoss,
     emphasized_weights,
-    inverse_bound_weights,
     inverse_mean_weights,
     literal_emphasized_weights,
     self_supervised_loss,
@@ -62,6 +61,7 @@ def _supervised_loss(
             weights = emphasized_weights(weights, index, factor=recipe.emphasis_factor)
     return SupervisedLoss(
         weights,
+        weighting=recipe.weights if recipe.weights.startswith("inverse-crb") else "none",
         alpha=recipe.alpha,
         variance_factor=recipe.variance_factor,
         tolerated_variance=recipe.tolerated_variance,
@@ -105,7 +105,7 @@ def member_samples(
     }
     if recipe.weights == "inverse-crb":
         noise = noise_models.build(recipe.noise, np.asarray(simulated.sigma))
-        shared["sample_weights"] = jnp.asarray(inverse_bound_weights(crb(model, simulated.parameters, noise)))
+        shared["bound"] = jnp.asarray(crb(model, simulated.parameters, noise), jnp.float32)
     if len(labels) == 1:
         shared["label"] = jnp.asarray(labels[0].values)
         shared["is_kept"] = jnp.asarray(labels[0].is_kept, dtype=jnp.float32)

@@ -146,6 +146,7 @@ def train_networks(
         members = slice(index * n_starts, (index + 1) * n_starts)
         part = TrainingResult(
             result.weights[members],
+            result.statistics[members],
             result.validation_loss[members],
             result.best_epoch[members],
             result.history[:, members],

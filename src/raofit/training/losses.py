@@ -6,10 +6,12 @@ For fingerprint i, parameter k, noise realization r = 1…R, estimate x̂, targe
     L = mean_ik [ bias² + λ·max(variance − δ, 0) ]
 
 With R = 1 this is the weighted squared error. Inside a loss the sample axis comes last: estimates are
-(parameter, realization, sample), targets (parameter, sample).
+(parameter, realization, sample), targets (parameter, sample). Settings with a name in the papers are functions of
+`raofit.training.loss_family`.
 """
 
 import abc
+import typing
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Literal
@@ -25,6 +27,8 @@ from raofit.models import AbstractSignalModel
 from raofit.noise import build as build_noise
 
 Criterion = Literal["squared", "absolute"]
+Weighting = Literal["none", "inverse-truth", "inverse-crb"]
+Moments = Literal["plain", "unbiased"]
 Batch = Mapping[str, Array]
 
 
@@ -39,15 +43,20 @@ class AbstractLoss(eqx.Module):
 class SupervisedLoss(AbstractLoss):
     """α·L(label) + (1 − α)·L(truth) with the family's L.
 
-    Reads from the batch: `label` and `truth` (parameter, sample), `is_kept` (sample), and, if present,
-    `sample_weights` (parameter, sample), which multiply `weights`.
+    Reads from the batch: `label` and `truth` (parameter, sample), `is_kept` (sample), and for "inverse-crb" `bound`
+    (parameter, sample), the Cramér–Rao bound at the sample's own SNR.
 
     Parameters
     ----------
-    weights : w per parameter, 1/unit².
+    weights : w per parameter, 1/unit², or one number for all.
+    weighting : a factor on w for each sample: "none", "inverse-truth" 1/truth², or "inverse-crb" 1/bound (0 where the
+        bound is infinite).
     alpha : share α of the label's loss: 1 is the label alone, 0 the truth alone.
     variance_factor, tolerated_variance : λ and δ; they act where there are several realizations.
     criterion : "squared", or "absolute": bias is then √w·|μ − t| in place of its square.
+    moments : "plain" as written above, where bias² carries variance/R and the variance lacks its share 1/R; "unbiased"
+        subtracts s²/R from the bias term and divides the variance by R − 1, so that each estimates its true value
+        however few the realizations.
     """
 
     weights: Float[Array, " parameter"]
@@ -55,29 +64,82 @@ class SupervisedLoss(AbstractLoss):
     variance_factor: Float[Array, ""]
     tolerated_variance: Float[Array, ""]
     criterion: Criterion = eqx.field(static=True)
+    weighting: Weighting = eqx.field(static=True)
+    bias_moments: Moments = eqx.field(static=True)
+    variance_moments: Moments = eqx.field(static=True)
 
-    def __init__(self, weights, *, alpha=1.0, variance_factor=1.0, tolerated_variance=0.0, criterion="squared"):
-        if criterion not in ("squared", "absolute"):
-            raise RaofitError(f'loss criterion: expected "squared" or "absolute", got {criterion!r}')
-        self.weights = jnp.asarray(weights, dtype=jnp.float32)
+    def __init__(
+        self,
+        weights=1.0,
+        *,
+        weighting="none",
+        alpha=1.0,
+        variance_factor=1.0,
+        tolerated_variance=0.0,
+        criterion="squared",
+        bias_moments="plain",
+        variance_moments="plain",
+    ):
+        choices = {
+            "criterion": (criterion, typing.get_args(Criterion)),
+            "weighting": (weighting, typing.get_args(Weighting)),
+            "bias moments": (bias_moments, typing.get_args(Moments)),
+            "variance moments": (variance_moments, typing.get_args(Moments)),
+        }
+        for name, (found, allowed) in choices.items():
+            if found not in allowed:
+                expected = " or ".join(f'"{item}"' for item in allowed)
+                raise RaofitError(f"loss {name}: expected {expected}, got {found!r}")
+        if criterion == "absolute" and bias_moments == "unbiased":
+            raise RaofitError('loss: unbiased moments estimate bias²; use them with criterion="squared"')
+        self.weights = jnp.atleast_1d(jnp.asarray(weights, dtype=jnp.float32))
         self.alpha = jnp.asarray(alpha, dtype=jnp.float32)
         self.variance_factor = jnp.asarray(variance_factor, dtype=jnp.float32)
         self.tolerated_variance = jnp.asarray(tolerated_variance, dtype=jnp.float32)
         self.criterion = criterion
+        self.weighting = weighting
+        self.bias_moments = bias_moments
+        self.variance_moments = variance_moments
 
     def __call__(self, estimates: Float[Array, "parameter realization sample"], batch: Batch) -> Float[Array, ""]:
         """Mean over kept samples and parameters."""
-        weights = (
-            self.weights[:, None] * batch["sample_weights"] if "sample_weights" in batch else self.weights[:, None]
-        )
+        bias, variance = self.terms(estimates, batch)
+        return mean_over_kept(bias + self.variance_factor * variance, batch["is_kept"])
+
+    def terms(
+        self, estimates: Float[Array, "parameter realization sample"], batch: Batch
+    ) -> tuple[Float[Array, "parameter sample"], Float[Array, "parameter sample"]]:
+        """bias² and max(variance − δ, 0) of each parameter and sample, weighted (0 variance for one realization)."""
+        weights = self.weights[:, None] * sample_weights(self.weighting, batch)
+        n_realizations = estimates.shape[1]
         mean = jnp.mean(estimates, axis=1)
         to_label = bias_term(mean, batch["label"], weights, self.criterion)
         to_truth = bias_term(mean, batch["truth"], weights, self.criterion)
-        terms = self.alpha * to_label + (1.0 - self.alpha) * to_truth
-        if estimates.shape[1] > 1:
-            variance = weights * jnp.mean(jnp.square(estimates - mean[:, None]), axis=1)
-            terms = terms + self.variance_factor * jnp.maximum(variance - self.tolerated_variance, 0.0)
-        return mean_over_kept(terms, batch["is_kept"])
+        bias = self.alpha * to_label + (1.0 - self.alpha) * to_truth
+        if n_realizations == 1:
+            return bias, jnp.zeros_like(bias)
+        variance = weights * jnp.mean(jnp.square(estimates - mean[:, None]), axis=1)
+        corrected = variance * (n_realizations / (n_realizations - 1))
+        if self.bias_moments == "unbiased":
+            bias = bias - corrected / n_realizations
+        if self.variance_moments == "unbiased":
+            variance = corrected
+        return bias, jnp.maximum(variance - self.tolerated_variance, 0.0)
+
+
+def sample_weights(weighting: Weighting, batch: Batch) -> Float[Array, "*parameter sample"]:
+    """The factor on the weights of each parameter and sample."""
+    if weighting == "none":
+        return jnp.ones_like(batch["truth"])
+    if weighting == "inverse-truth":
+        return inverse_or_zero(jnp.square(batch["truth"]))
+    return inverse_or_zero(batch["bound"])
+
+
+def inverse_or_zero(values: Float[Array, "*any"]) -> Float[Array, "*any"]:
+    """1/values, and 0 where that is no positive finite number: an infinite bound carries no weight."""
+    is_usable = jnp.isfinite(values) & (values > 0)
+    return jnp.where(is_usable, 1.0 / jnp.where(is_usable, values, 1.0), 0.0)
 
 
 def bias_term(
@@ -166,9 +228,3 @@ def literal_emphasized_weights(
     """
     divisor = np.where(np.arange(len(output_scales)) == index, 1.0, factor) * np.asarray(output_scales)
     return (1.0 / np.square(divisor)).astype(np.float32)
-
-
-def inverse_bound_weights(bound: Float[np.ndarray, "sample parameter"]) -> Float[np.ndarray, "sample parameter"]:
-    """Weights 1/CRB(θ, SNR) for each sample [zhang2022]; 0 where the bound is infinite."""
-    finite = np.isfinite(bound) & (bound > 0)
-    return np.where(finite, 1.0 / np.where(finite, bound, 1.0), 0.0).astype(np.float32)

@@ -163,6 +163,14 @@ REFERENCES: dict[str, Reference] = {
         2020,
         doi="10.48550/arXiv.1908.03265",
     ),
+    "mao2023": Reference(
+        "article",
+        "Mao, Andrew and Flassbeck, Sebastian and Gultekin, Cem and Assländer, Jakob",
+        "Cramér-Rao bound optimized subspace reconstruction in quantitative MRI",
+        "arXiv",
+        2023,
+        doi="10.48550/arXiv.2305.00326",
+    ),
     "mao2024": Reference(
         "article",
         "Mao, Andrew and Flassbeck, Sebastian and Assländer, Jakob",
@@ -170,6 +178,15 @@ REFERENCES: dict[str, Reference] = {
         "Magnetic Resonance in Medicine",
         2024,
         doi="10.48550/arXiv.2312.11468",
+    ),
+    "mcgivney2014": Reference(
+        "article",
+        "McGivney, Debra F. and Pierre, Eric and Ma, Dan and Jiang, Yun and Saybasili, Haris and Gulani, Vikas and "
+        "Griswold, Mark A.",
+        "SVD compression for magnetic resonance fingerprinting in the time domain",
+        "IEEE Transactions on Medical Imaging 33(12):2311-2322",
+        2014,
+        doi="10.1109/TMI.2014.2337321",
     ),
     "parker2023": Reference(
         "article",

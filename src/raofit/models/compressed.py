@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
 
@@ -20,13 +22,13 @@ class Compressed(AbstractSignalModel):
     ----------
     model : the model of the samples.
     basis : Inexact[np.ndarray, "measurement coefficient"]
-        Orthonormal columns, real or complex.
+        Orthonormal columns: real, or complex where the signals are complex.
 
     Raises
     ------
     ProtocolError
         If the number of rows is not the model's number of measurements, there are more columns than rows, an entry is
-        not finite, or the columns are not orthonormal (to 1e-3).
+        not finite, the columns are not orthonormal (to 1e-3), or they are complex while the signals are real.
 
     References: [mcgivney2014], [mao2023].
     """
@@ -42,7 +44,13 @@ class Compressed(AbstractSignalModel):
         self.model = model
         self.name = model.name
         self.parameters = model.parameters
-        self.basis = checked_basis(basis, model.n_measurements)
+        samples = jax.eval_shape(model.voxel_signal, jax.ShapeDtypeStruct((len(model.parameters),), jnp.float32))
+        self.basis = checked_basis(basis, samples.shape[0])
+        if np.iscomplexobj(self.basis) and not np.issubdtype(samples.dtype, np.complexfloating):
+            raise ProtocolError(
+                f"basis: the signals of model `{model.name}` are real, got complex columns; their noise would differ "
+                "between the real and the imaginary channel, so use real columns"
+            )
 
     @property
     def has_complex_amplitude(self) -> bool:  # type: ignore[override]
@@ -62,6 +70,10 @@ class Compressed(AbstractSignalModel):
     def canonical(self, parameters: Float[Array, " parameter"]) -> Float[Array, " parameter"]:
         """The same voxel with interchangeable compartments in their named order."""
         return self.model.canonical(parameters)
+
+    def mirror_images(self, parameters: Float[Array, " parameter"]) -> Float[Array, "image parameter"]:
+        """All voxels that an estimate of `parameters` may stand for."""
+        return self.model.mirror_images(parameters)
 
     def voxel_signal(self, parameters: Float[Array, " parameter"]) -> Inexact[Array, " coefficient"]:
         """Coefficients of one voxel."""

@@ -155,7 +155,7 @@ REFERENCES: dict[str, Reference] = {
         doi="10.1148/radiology.161.2.3763909",
     ),
     "liu2020": Reference(
-        "inproceedings",
+        "article",
         "Liu, Liyuan and Jiang, Haoming and He, Pengcheng and Chen, Weizhu and Liu, Xiaodong and Gao, Jianfeng and "
         "Han, Jiawei",
         "On the variance of the adaptive learning rate and beyond",

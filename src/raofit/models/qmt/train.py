@@ -1,0 +1,258 @@
+"""Periodic trains of pulses: steady state, echoes, and their derivatives, for many voxels at once.
+
+One cycle, with echo 1 just after its first pulse (the inversion):
+
+1. `_columns` propagates four unit vectors and the recovery from echo 1 round the cycle: M_i and b_i with
+   m_i = M_i·m_1 + b_i for every echo i, and after the last step m_1 = A·m_1 + b.
+2. m_1 = (I − A)⁻¹·b.
+3. `_tangents` propagates m and, along it, the derivatives of every step, from ∂m_1 = 0: particular parts q_i of ∂m_i.
+4. ∂m_1 = (I − A)⁻¹·q, with q the part after the whole cycle, and ∂m_i = q_i + M_i·∂m_1.
+
+Samples leave in blocks, so that a projection onto a basis never needs all of them in memory.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from raofit.models.qmt.propagation import (
+    LARGEST_ROTATION,
+    Magnetization,
+    Pulse,
+    Tissue,
+    crushed_repetition,
+    free_repetition,
+    repetition,
+    spoiled_repetition,
+)
+
+_BLOCK = 64
+_NOTHING, _FREE, _PULSE = 0, 1, 2
+_FIRST = {"crushed": crushed_repetition, "spoiled": spoiled_repetition, "none": repetition}
+
+
+class Pulses(NamedTuple):
+    """Settings of pulses: what happens (`kind`), nutation rate ω1 (rad/s), duration and repetition time (s), panels per
+    pulse, and saturation coefficients (last axis)."""
+
+    kind: np.ndarray
+    nutation: np.ndarray
+    duration: np.ndarray
+    repetition_time: np.ndarray
+    n_panels: np.ndarray
+    coefficients: np.ndarray
+
+
+class Train(NamedTuple):
+    """The first pulse of each cycle (cycle,), and the others in blocks (cycle, block, step)."""
+
+    first: Pulses
+    others: Pulses
+
+    @staticmethod
+    def of(
+        flip_angles: Float[np.ndarray, "cycle pulse"],
+        durations: Float[np.ndarray, "cycle pulse"],
+        repetition_time: float,
+        coefficients: Float[np.ndarray, "cycle pulse feature"],
+    ) -> "Train":
+        """Radians and seconds; steps that fill up the last block do nothing."""
+        turns = flip_angles + np.pi * durations / repetition_time  # off-resonance of half the bandwidth included
+        settings = Pulses(
+            np.where(flip_angles > 0, _PULSE, _FREE),
+            flip_angles / durations,
+            durations,
+            np.full_like(flip_angles, repetition_time),
+            np.ceil(turns / LARGEST_ROTATION).astype(np.int32),
+            coefficients,
+        )
+        return Train(Pulses(*(values[:, 0] for values in settings)), Pulses(*map(blocked, settings)))
+
+
+def blocked(values: np.ndarray) -> np.ndarray:
+    """(cycle, pulse, ...) without the first pulse as (cycle, block, step, ...), zeros at the end."""
+    others = values[:, 1:]
+    n_blocks = -(-others.shape[1] // _BLOCK)
+    padding = [(0, 0), (0, n_blocks * _BLOCK - others.shape[1])] + [(0, 0)] * (others.ndim - 2)
+    return np.pad(others, padding).reshape(len(values), n_blocks, _BLOCK, *others.shape[2:])
+
+
+class Basis(NamedTuple):
+    """Rows of an orthonormal basis: of each cycle's first echo (cycle, coefficient), and of the others in blocks."""
+
+    first: np.ndarray
+    others: np.ndarray
+
+
+class Voxels(NamedTuple):
+    """What a train needs to know of the voxels in its lanes.
+
+    Parameters
+    ----------
+    tissue : values of the eight parameters (lane).
+    slopes : their derivatives with respect to the model's parameters (parameter, lane).
+    features : saturation features and their derivatives by T2s and by B1 (feature, 3·lane).
+    """
+
+    tissue: Tissue
+    slopes: Tissue
+    features: Float[Array, "feature lanes"]
+
+    @staticmethod
+    def of(
+        tissue_of: Callable[[Array], Tissue],
+        features_of: Callable[[Array, Array], Array],
+        parameters: Float[Array, "parameter lane"],
+    ) -> "Voxels":
+        """Voxels of the model's parameters."""
+        n_parameters = parameters.shape[0]
+        tissue = tissue_of(parameters)
+        directions = jnp.eye(n_parameters, dtype=parameters.dtype)[..., None] + jnp.zeros_like(parameters)[None]
+        slopes = jax.vmap(lambda direction: jax.jvp(tissue_of, (parameters,), (direction,))[1])(directions)
+        one, zero = jnp.ones_like(tissue.T2s), jnp.zeros_like(tissue.T2s)
+        at = (tissue.T2s, tissue.B1)
+        features, by_t2s = jax.jvp(features_of, at, (one, zero))
+        by_b1 = jax.jvp(features_of, at, (zero, one))[1]
+        stacked = jnp.stack([features, by_t2s, by_b1], axis=1)
+        return Voxels(tissue, slopes, stacked.reshape(features.shape[0], -1))
+
+    def saturation_rates(self, coefficients: Float[Array, "pulse feature"]) -> Float[Array, "pulse 3 lane"]:
+        """R2sl of each pulse and its derivatives by T2s and by B1."""
+        t2s = self.tissue.T2s
+        value, by_t2s, by_b1 = jnp.moveaxis(
+            (coefficients.astype(t2s.dtype) @ self.features).reshape(-1, 3, t2s.shape[0]), 1, 0
+        )
+        rate = value / t2s
+        return jnp.stack([rate, (by_t2s - rate) / t2s, by_b1 / t2s], axis=1)
+
+
+def echoes(
+    train: Train, inversion: str, voxels: Voxels, rows: Basis | None, *, with_jacobian: bool
+) -> tuple[Float[Array, "*measurement 2 lane"], Float[Array, "*measurement 2 parameter lane"] | None]:
+    """Real and imaginary parts of all echoes (or their coefficients in a real basis), and their derivatives.
+
+    Time-domain echoes are (cycle, echo, ...) and include those of the steps that fill up the last block of a cycle.
+    """
+
+    def cycle(total, inputs):
+        train, rows = inputs
+        found = _cycle(train, inversion, voxels, rows, with_jacobian=with_jacobian)
+        if rows is None:
+            return total, found
+        return jax.tree.map(jnp.add, total, found), None
+
+    if rows is None:
+        return jax.lax.scan(cycle, None, (train, None))[1]
+    n_coefficients, dtype = rows.first.shape[-1], voxels.tissue.T2s.dtype
+    n_parameters, n_lanes = voxels.slopes.T2s.shape
+    signal = jnp.zeros((n_coefficients, 2, n_lanes), dtype)
+    jacobian = jnp.zeros((n_coefficients, 2, n_parameters, n_lanes), dtype) if with_jacobian else None
+    return jax.lax.scan(cycle, (signal, jacobian), (train, rows))[0]
+
+
+def _cycle(train: Train, inversion: str, voxels: Voxels, rows: Basis | None, *, with_jacobian: bool):
+    """One cycle: signal (measurement, 2, lane) and Jacobian (measurement, 2, parameter, lane)."""
+    tissue = voxels.tissue
+    unit = jnp.eye(5, dtype=tissue.T2s.dtype)[..., None] + jnp.zeros_like(tissue.T2s)
+    start = Magnetization(unit[0], unit[1], unit[2], jnp.zeros_like(unit[0]), unit[3], unit[4])
+
+    def column_step(state, kind, pulse, rates):
+        state = _step(state, tissue, kind, pulse._replace(saturation_rate=rates[0]))
+        return state, jnp.stack([state.xf, state.yf])
+
+    def last_column_step(state, pulse, rates):
+        return _FIRST[inversion](state, tissue, pulse._replace(saturation_rate=rates[0]))
+
+    columns = jnp.stack([start.xf, start.yf])
+    end, columns = _round(train, voxels, rows, start, columns, column_step, last_column_step)
+    by_start = jnp.stack([end.xf, end.yf, end.zf, end.zs])
+    contraction, recovery = by_start[:, :4], by_start[:, 4]
+    factor = jnp.moveaxis(jnp.eye(4, dtype=unit.dtype)[..., None] - contraction, -1, 0)
+    steady = _solve(factor, recovery[:, None])[:, 0]
+    signal = jnp.einsum("mcjl,jl->mcl", columns[:, :, :4], steady) + columns[:, :, 4]
+    if not with_jacobian:
+        return signal, None
+    one = jnp.ones_like(tissue.T2s)
+    state = Magnetization(steady[0], steady[1], steady[2], jnp.zeros_like(one), steady[3], one)
+    none = jnp.zeros_like(voxels.slopes.T2s)
+    changes = Magnetization(none, none, none, none, none, none)
+
+    def along(advance, carry, pulse, rates):
+        """A step of the state and of its derivatives."""
+        state, changes = carry
+        rate_slopes = rates[1] * voxels.slopes.T2s + rates[2] * voxels.slopes.B1
+
+        def run(state, tissue, rate):
+            return advance(state, tissue, pulse._replace(saturation_rate=rate))
+
+        def push(change, slope, rate_slope):
+            return jax.jvp(run, (state, tissue, rates[0]), (change, slope, rate_slope))
+
+        return jax.vmap(push, out_axes=(None, 0))(changes, voxels.slopes, rate_slopes)
+
+    def tangent_step(carry, kind, pulse, rates):
+        carry = along(lambda state, tissue, pulse: _step(state, tissue, kind, pulse), carry, pulse, rates)
+        return carry, jnp.stack([carry[1].xf, carry[1].yf])
+
+    def last_tangent_step(carry, pulse, rates):
+        return along(_FIRST[inversion], carry, pulse, rates)
+
+    (_, end), particular = _round(
+        train, voxels, rows, (state, changes), jnp.stack([none, none]), tangent_step, last_tangent_step
+    )
+    steady_change = _solve(factor, jnp.stack([end.xf, end.yf, end.zf, end.zs]))
+    jacobian = particular + jnp.einsum("mcjl,jpl->mcpl", columns[:, :, :4], steady_change)
+    return signal, jacobian
+
+
+def _round(train: Train, voxels: Voxels, rows: Basis | None, start, first_sample, step, last_step):
+    """From echo 1 through all others back to echo 1: the end state, and the samples or their coefficients."""
+    dtype = voxels.tissue.T2s.dtype
+
+    def block(carry, inputs):
+        state, total = carry
+        train, rows = inputs
+        rates = voxels.saturation_rates(train.coefficients)
+
+        def advance(state, inputs):
+            train, rates = inputs
+            return step(state, train.kind, _pulse(train, rates), rates)
+
+        state, samples = jax.lax.scan(advance, state, (train, rates))
+        if rows is None:
+            return (state, total), samples
+        return (state, total + jnp.tensordot(rows.astype(dtype), samples, axes=(0, 0))), None
+
+    total = None if rows is None else rows.first.astype(dtype)[:, None, None, None] * first_sample[None]
+    others = train.others
+    (state, total), samples = jax.lax.scan(
+        block, (start, total), (others, None if rows is None else rows.others)
+    )
+    rates = voxels.saturation_rates(train.first.coefficients[None])[0]
+    end = last_step(state, _pulse(train.first, rates), rates)
+    if rows is not None:
+        return end, total
+    samples = samples.reshape(-1, *samples.shape[2:])
+    return end, jnp.concatenate([first_sample[None], samples])
+
+
+def _pulse(settings: Pulses, rates: Float[Array, "3 lane"]) -> Pulse:
+    nutation, duration, period = (
+        value.astype(rates.dtype) for value in (settings.nutation, settings.duration, settings.repetition_time)
+    )
+    return Pulse(nutation, duration, settings.n_panels, period, rates[0])
+
+
+def _step(state: Magnetization, tissue: Tissue, kind: Array, pulse: Pulse) -> Magnetization:
+    def wait(state, tissue, pulse):
+        return free_repetition(state, tissue, pulse.repetition_time)
+
+    return jax.lax.switch(kind, [lambda state, *_: state, wait, repetition], state, tissue, pulse)
+
+
+def _solve(factor: Float[Array, "lane 4 4"], right: Float[Array, "4 column lane"]) -> Float[Array, "4 column lane"]:
+    return jnp.moveaxis(jnp.linalg.solve(factor, jnp.moveaxis(right, -1, 0)), 0, -1)

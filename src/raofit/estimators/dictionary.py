@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int
 
 from raofit.estimators.coordinates import Coordinates
 from raofit.estimators.objective import Objective
+from raofit.estimators.profile_objective import ProfileObjective
 from raofit.information.crb import bound_from_information
 from raofit.information.fisher import fisher_information
 from raofit.models import AbstractSignalModel
@@ -16,6 +17,8 @@ from raofit.noise import Gaussian
 
 _ATOMS_PER_REGION = {1: 64, 2: 128}
 _MOST_ATOMS_PER_REGION = 256
+_SIMULATED_ATOMS = 4096
+_SIMULATED_AT_ONCE = 512
 _BLOCK = 1024
 _UNBOUNDED = 100.0
 
@@ -26,23 +29,40 @@ class Dictionary(eqx.Module):
     Fits that start in different regions end in different local optima, when there are any. The amplitude is not part
     of the grid: it follows from the match.
 
+    Models with a complex M0 have simulators of many parameters: their atoms fill the typical ranges instead, where
+    they lie dense enough for the best |⟨atom, measurement⟩| to begin with, and a region is every n-th atom.
+
     Parameters
     ----------
     values : parameter vectors (region, atom, parameter), amplitude 1.
     signals : their signals (region, atom, real measurement), scaled to unit length if the model has an amplitude.
     lengths : length of each signal before scaling.
     amplitude_index : position of the amplitude, or None.
+    has_complex_amplitude : whether signals match up to a complex factor.
     """
 
     values: Float[np.ndarray, "region atom parameter"]
     signals: Float[np.ndarray, "region atom real_measurement"]
     lengths: Float[np.ndarray, "region atom"]
     amplitude_index: int | None = eqx.field(static=True)
+    has_complex_amplitude: bool = eqx.field(static=True)
 
     @staticmethod
-    def of(objective: Objective, bounds: Float[np.ndarray, "parameter 2"], n_regions: int) -> "Dictionary":
-        """Dictionary of the objective's model inside `bounds`."""
+    def of(
+        objective: Objective | ProfileObjective,
+        bounds: Float[np.ndarray, "parameter 2"],
+        n_regions: int,
+        *,
+        n_atoms: int | None = None,
+        ranges: Float[np.ndarray, "parameter 2"] | None = None,
+    ) -> "Dictionary":
+        """Dictionary of the objective's model inside `bounds`.
+
+        `n_atoms` in all and `ranges`, where they lie, are for models with a complex M0.
+        """
         model, coordinates = objective.model, objective.coordinates
+        if model.has_complex_amplitude:
+            return _simulated(model, coordinates, bounds, n_regions, n_atoms or _SIMULATED_ATOMS, ranges)
         amplitude = model.amplitude_index
         n_shape = len(model.parameters) - (amplitude is not None)
         n_atoms = _ATOMS_PER_REGION.get(n_shape, _MOST_ATOMS_PER_REGION)
@@ -59,6 +79,7 @@ class Dictionary(eqx.Module):
             signals=scaled.reshape(n_regions, -1, scaled.shape[-1]),
             lengths=lengths.reshape(n_regions, -1),
             amplitude_index=amplitude,
+            has_complex_amplitude=False,
         )
 
     def match(
@@ -80,7 +101,14 @@ class Dictionary(eqx.Module):
         values = jnp.asarray(self.values, dtype=dtype)
         region = jnp.arange(n_regions)[:, None]
         length = jnp.maximum(jnp.linalg.norm(measurements, axis=-1), jnp.finfo(dtype).tiny)
-        product = (signals.reshape(n_regions * n_atoms, -1) @ measurements.T).reshape(n_regions, n_atoms, -1)
+        atoms = signals.reshape(n_regions * n_atoms, -1)
+        product = (atoms @ measurements.T).reshape(n_regions, n_atoms, -1)
+        if self.has_complex_amplitude:
+            real, imaginary = jnp.split(atoms, 2, axis=-1)
+            turned = jnp.concatenate([-imaginary, real], axis=-1)
+            quadrature = (turned @ measurements.T).reshape(product.shape)
+            explained = (jnp.square(product) + jnp.square(quadrature)) / jnp.square(length)[None, None]
+            return values[region, _least(1.0 - explained)]
         if self.amplitude_index is None:
             scale = inverse_sigma[None, None]
             size = jnp.square(jnp.asarray(self.lengths, dtype=dtype))[:, :, None] * jnp.square(scale)
@@ -90,6 +118,38 @@ class Dictionary(eqx.Module):
         amplitude = jnp.sum(chosen * measurements[None], axis=-1)
         amplitude = amplitude / (jnp.asarray(self.lengths, dtype=dtype)[region, best] * inverse_sigma[None])
         return values[region, best].at[..., self.amplitude_index].set(amplitude)
+
+
+def _simulated(
+    model: AbstractSignalModel,
+    coordinates: Coordinates,
+    bounds: np.ndarray,
+    n_regions: int,
+    n_atoms: int,
+    ranges: np.ndarray | None,
+) -> Dictionary:
+    """Atoms of a model with a complex M0, simulated in equal batches so that one program serves all."""
+    typical = np.array([item.typical for item in model.parameters]) if ranges is None else ranges
+    inside = np.clip(typical, bounds[:, :1], bounds[:, 1:])
+    inside = np.where((inside[:, 0] < inside[:, 1])[:, None], inside, bounds)
+    n_kept = n_atoms // n_regions * n_regions
+    n_batches = -(-n_kept // _SIMULATED_AT_ONCE)
+    at_once = -(-n_kept // n_batches)
+    values = _fill(model, coordinates, inside, n_batches * at_once)
+    signals = np.concatenate([model.signal(part) for part in np.split(values, n_batches)])[:n_kept]
+    signals = np.concatenate([signals.real, signals.imag], axis=-1)
+    lengths = np.maximum(np.linalg.norm(signals, axis=-1), np.finfo(np.float32).tiny)
+
+    def by_region(array: np.ndarray) -> np.ndarray:
+        return np.moveaxis(array.reshape(-1, n_regions, *array.shape[1:]), 0, 1)
+
+    return Dictionary(
+        values=by_region(values[:n_kept]),
+        signals=by_region(signals / lengths[:, None]),
+        lengths=by_region(lengths),
+        amplitude_index=None,
+        has_complex_amplitude=True,
+    )
 
 
 def _least(mismatch: Float[Array, "region atom voxel"]) -> Int[Array, "region voxel"]:

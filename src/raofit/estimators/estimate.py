@@ -1,11 +1,12 @@
 """The one result type of every estimator."""
 
 import dataclasses
+import typing
 from collections.abc import Callable, Mapping
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Inexact, UInt8
 
 from raofit.core.status import Status
 
@@ -42,3 +43,11 @@ class Estimate:
         """Number of voxels per status, present ones only."""
         codes, counts = np.unique(self.status, return_counts=True)
         return {Status(int(code)): int(count) for code, count in zip(codes, counts, strict=True)}
+
+
+class Estimator(typing.Protocol):
+    """Whatever turns measurements into an `Estimate`."""
+
+    def estimate(self, measurements: Inexact[np.ndarray, "*batch measurement"]) -> Estimate:
+        """Estimates of a batch of voxels."""
+        ...

@@ -1,7 +1,7 @@
 """Maximum likelihood inside bounds, for any signal and noise model, over any number of voxels."""
 
-import concurrent.futures
-import math
+import dataclasses
+import functools
 import os
 from typing import Literal
 
@@ -11,17 +11,26 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Num
 
-from raofit.core.errors import ProtocolError, RaofitError
+from raofit.core.errors import RaofitError
 from raofit.core.parameter import Ranges, resolve_ranges
-from raofit.core.progress import Progress, ProgressEvent
-from raofit.core.small_matrices import factorize, inverse_diagonal
-from raofit.core.status import Status
-from raofit.core.validity import sigma_per_voxel, usable_measurements
+from raofit.core.progress import Progress
+from raofit.estimators._batches import (
+    Batches,
+    as_estimate,
+    powers_of_two,
+    rows_of,
+    solve_rows,
+    start_rows,
+    two_sizes,
+    values_by_name,
+)
 from raofit.estimators._solver import Solution, minimize, unsolved
 from raofit.estimators.coordinates import Coordinates
+from raofit.estimators.describe import describe
 from raofit.estimators.dictionary import Dictionary
-from raofit.estimators.estimate import Estimate
+from raofit.estimators.estimate import Estimate, Estimator
 from raofit.estimators.objective import Objective
+from raofit.estimators.profile_objective import ProfileObjective
 from raofit.models import AbstractSignalModel
 from raofit.noise import AbstractNoise
 
@@ -30,11 +39,10 @@ _SMALLEST_CHUNK = 256
 _LANES = 512
 _ACCELERATOR_CHUNK = 1_048_576
 _ACCELERATOR_LANES = 131_072
+_SIMULATED_CHUNK = 8192  # a simulator costs a millisecond per voxel and a minute to compile: few shapes, and few
+_SIMULATED_LANES = 128  # lanes for the last voxels to leave idle
 _ROUGH_TOLERANCE = 2e-3
 _ROUGH_ITERATIONS = 30
-_AT_BOUND = 1e-5
-_SINGULAR = 1e-5
-_DESCRIBED_AT_ONCE = 2048
 
 Start = Literal["dictionary", "closed-form"]
 
@@ -53,7 +61,13 @@ class MaximumLikelihood:
     start : where fits begin when `estimate` is given no start: "dictionary" (the best matches of a coarse grid, one per
         region of parameter space) or "closed-form" (the model's own formula, such as a segmented fit).
     n_starts : number of regions; with 2 or more, every voxel is fitted roughly from each and the best end is polished.
-        Default: 3 for models with three or more shape parameters, else 1.
+        Default: 3 for models with three or more shape parameters, else 1; 1 for models with a complex M0, whose
+        dictionary is dense.
+    n_atoms : size of the dictionary of a model with a complex M0, simulated when it is first needed.
+    start_ranges : where those atoms lie, as for `bounds`; default: the typical ranges, within the bounds.
+    initialize_with : another estimator of the same parameters, such as a network: fits begin at its estimate or at the
+        mirror image of it that explains the measurement best (`model.mirror_images`), and at the dictionary's where it
+        has none.
     max_iterations : per start; a voxel that needs more is marked `NOT_CONVERGED`.
     tolerance : a fit ends when no more than this decrease of −log L is within reach.
     precision : "float32", or "float64" as a reference.
@@ -83,6 +97,9 @@ class MaximumLikelihood:
         bounds: Ranges | None = None,
         start: Start = "dictionary",
         n_starts: int | None = None,
+        n_atoms: int | None = None,
+        start_ranges: Ranges | None = None,
+        initialize_with: Estimator | None = None,
         max_iterations: int = 100,
         tolerance: float = 1e-5,
         precision: Literal["float32", "float64"] = "float32",
@@ -100,17 +117,17 @@ class MaximumLikelihood:
         self.parameter_names = model.parameter_names
         self._progress = progress
         self._dtype = np.dtype(precision)
-        coordinates = Coordinates.of(model, self.bounds)
-        self._objective = Objective.of(model, noise, coordinates)
+        self._objective = Objective.of(model, noise, Coordinates.of(model, self.bounds))
+        self._initial = initialize_with
+        self._n_atoms = n_atoms
+        self._start_ranges = None if start_ranges is None else resolve_ranges(model.parameters, start_ranges, "starts")
+        is_simulated = model.has_complex_amplitude
         n_shape = len(model.parameters) - (model.amplitude_index is not None)
-        self._n_starts = n_starts or (3 if n_shape >= 3 else 1)
-        is_cpu = jax.default_backend() == "cpu"
-        self._chunk = _CHUNK if is_cpu else _ACCELERATOR_CHUNK
-        self._n_workers = (os.cpu_count() or 1) if is_cpu and model.is_differentiable else 1
-        n_lanes = _LANES if is_cpu else _ACCELERATOR_LANES
+        self._n_starts = n_starts or (3 if n_shape >= 3 and not is_simulated else 1)
+        n_lanes = _LANES if jax.default_backend() == "cpu" else _ACCELERATOR_LANES
+        if is_simulated:
+            n_lanes = _SIMULATED_LANES
         self._settings = _Settings(start, n_lanes, max_iterations, tolerance)
-        with jax.enable_x64(self._dtype == np.float64):
-            self._dictionary = Dictionary.of(self._objective, self.bounds, self._n_starts)
 
     def estimate(
         self,
@@ -129,8 +146,11 @@ class MaximumLikelihood:
         Returns
         -------
         Estimate
-            With diagnostics `objective` (−log L of the measurement divided by σ), `iterations` and `is_at_bound`
-            (per parameter). Standard errors are √CRB at the estimate, bounds left aside.
+            With diagnostics `objective` (−log L of the measurement divided by σ), `iterations`, `is_at_bound`
+            (per parameter) and, unless the noise is Rician, `reduced_chi_square`. A complex M0 is eliminated
+            [golub2003] and adds `amplitude` (its estimate) and `relative_residual` (‖y − M0·s‖/‖y‖, which needs no
+            sigma); `objective` is then half the sum of squared residuals over σ². Standard errors are √CRB at the
+            estimate, bounds left aside, M0 unknown.
 
         Raises
         ------
@@ -138,95 +158,53 @@ class MaximumLikelihood:
             If the last axis does not have one value per protocol entry, or sigma or start have another batch shape.
         """
         measurements = np.asarray(measurements)
-        n_measurements = self.model.n_measurements
-        if measurements.ndim == 0 or measurements.shape[-1] != n_measurements:
-            raise ProtocolError(
-                f"model `{self.model.name}`: expected {n_measurements} measurements on the last axis, "
-                f"got shape {measurements.shape}"
-            )
+        rows = rows_of(measurements, self.model)
         batch = measurements.shape[:-1]
-        rows = measurements.reshape(-1, n_measurements)
-        sigma = sigma_per_voxel(self.noise.sigma, batch)
-        starts = None if start is None else self._start_rows(start, batch)
-        fitted = self._fit_rows(rows, sigma, starts)
-        shaped = {name: array.reshape((*batch, *array.shape[1:])) for name, array in fitted.items()}
-        standard_errors = shaped.pop("standard_errors")
-        return Estimate(
-            values=shaped.pop("values"),
-            status=shaped.pop("status"),
-            parameter_names=self.parameter_names,
-            compute_standard_errors=lambda: standard_errors,
-            diagnostics=shaped,
+        starts, is_mirrored = self._starts(measurements, batch, start)
+        settings = dataclasses.replace(self._settings, is_mirrored=is_mirrored)
+        needs_dictionary = settings.start == "dictionary" if starts is None else bool(np.isnan(starts).any())
+        dictionary = self._dictionary if needs_dictionary else None
+
+        def solve(rows, inverse_sigma, is_present, starts):
+            bounds = self.bounds.astype(self._dtype)
+            return _fit(self._objective, dictionary, settings, rows, inverse_sigma, is_present, bounds, starts)
+
+        found = solve_rows(
+            solve,
+            rows,
+            self.noise,
+            batch,
+            starts,
+            self._batches(rows.shape[0]),
+            dtype=self._dtype,
+            stage="maximum likelihood",
+            progress=self._progress,
         )
+        return as_estimate(found, batch, self.parameter_names)
 
-    def _fit_rows(self, rows: np.ndarray, sigma: np.ndarray, starts: np.ndarray | None) -> dict[str, np.ndarray]:
-        n_voxels, n_parameters = rows.shape[0], len(self.parameter_names)
-        result = {
-            "values": np.full((n_voxels, n_parameters), np.nan, dtype=self._dtype),
-            "standard_errors": np.full((n_voxels, n_parameters), np.nan, dtype=self._dtype),
-            "status": np.empty(n_voxels, dtype=np.uint8),
-            "objective": np.full(n_voxels, np.nan, dtype=self._dtype),
-            "iterations": np.zeros(n_voxels, dtype=np.int32),
-            "is_at_bound": np.zeros((n_voxels, n_parameters), dtype=bool),
-        }
+    def _starts(self, measurements: np.ndarray, batch: tuple[int, ...], start) -> tuple[np.ndarray | None, bool]:
+        """Given starts with one row per voxel, and whether their mirror images are to be tried as well."""
+        if start is not None:
+            return start_rows(start, batch, self.parameter_names), False
+        if self._initial is None:
+            return None, False
+        values = values_by_name(self._initial.estimate(measurements), self.parameter_names)
+        return values.reshape(-1, len(self.parameter_names)), True
 
-        share = -(-n_voxels // self._n_workers)
-        size = min(self._chunk, max(_SMALLEST_CHUNK, 1 << (share - 1).bit_length()))
-
-        def fit(chunk: slice) -> int:
-            safe, safe_sigma, status = usable_measurements(
-                rows[chunk], sigma[chunk], is_magnitude=self.noise.is_magnitude
+    @functools.cached_property
+    def _dictionary(self) -> Dictionary:
+        with jax.enable_x64(self._dtype == np.float64):
+            return Dictionary.of(
+                self._objective, self.bounds, self._n_starts, n_atoms=self._n_atoms, ranges=self._start_ranges
             )
-            is_usable = status == Status.OK
-            fitted = self._fit_chunk(safe, safe_sigma, is_usable, None if starts is None else starts[chunk], size)
-            for name, array in fitted.items():
-                result[name][chunk][is_usable] = array[is_usable]
-            result["status"][chunk][~is_usable] = status[~is_usable]
-            return status.size
 
-        chunks = [slice(first, min(first + size, n_voxels)) for first in range(0, n_voxels, size)]
-        n_done = 0
-        if len(chunks) > 1:  # compile before the threads start, so that it happens once
-            nobody = np.zeros(1, dtype=bool)
-            self._fit_chunk(rows[:1] * 0, np.ones(1), nobody, None if starts is None else starts[:1], size)
-        with concurrent.futures.ThreadPoolExecutor(self._n_workers) as pool:
-            for n_fitted in pool.map(fit, chunks):
-                n_done += n_fitted
-                if self._progress is not None:
-                    self._progress(ProgressEvent("maximum likelihood", n_done, n_voxels))
-        return result
-
-    def _fit_chunk(
-        self, rows: np.ndarray, sigma: np.ndarray, is_usable: np.ndarray, starts: np.ndarray | None, size: int
-    ) -> dict[str, np.ndarray]:
-        """Fit the usable voxels of a chunk, padded to `size` so that few shapes are compiled."""
-        n_voxels = rows.shape[0]
-        padding = size - n_voxels
-        dtype = np.result_type(self._dtype, np.complex64) if np.iscomplexobj(rows) else self._dtype
-        with jax.enable_x64(self._dtype == np.float64):  # the setting belongs to a thread
-            fitted = _fit(
-                self._objective,
-                self._dictionary,
-                self._settings,
-                np.pad(rows.astype(dtype, copy=False), ((0, padding), (0, 0)), mode="edge"),
-                np.pad((1.0 / sigma).astype(self._dtype), (0, padding), mode="edge"),
-                np.pad(is_usable, (0, padding)),
-                self.bounds.astype(self._dtype),
-                None if starts is None else np.pad(starts.astype(self._dtype), ((0, padding), (0, 0)), mode="edge"),
-            )
-            return {name: np.asarray(array)[:n_voxels] for name, array in fitted.items()}
-
-    def _start_rows(self, start, batch: tuple[int, ...]) -> np.ndarray:
-        start = np.asarray(start)
-        n_parameters = len(self.parameter_names)
-        if start.shape == (n_parameters,):
-            return np.broadcast_to(start, (math.prod(batch), n_parameters))
-        if start.shape != (*batch, n_parameters):
-            raise ProtocolError(
-                f"`start`: expected {n_parameters} values ({', '.join(self.parameter_names)}) for all voxels or for "
-                f"each, shape {(*batch, n_parameters)}, got shape {start.shape}"
-            )
-        return start.reshape(-1, n_parameters)
+    def _batches(self, n_voxels: int) -> Batches:
+        is_cpu = jax.default_backend() == "cpu"
+        n_workers = (os.cpu_count() or 1) if is_cpu and self.model.is_differentiable else 1
+        if is_cpu and self.model.has_complex_amplitude:
+            return two_sizes(n_voxels, small=_SMALLEST_CHUNK, large=_SIMULATED_CHUNK, n_workers=n_workers)
+        largest = _CHUNK if is_cpu else _ACCELERATOR_CHUNK
+        return powers_of_two(n_voxels, smallest=_SMALLEST_CHUNK, largest=largest, n_workers=n_workers)
 
 
 class _Settings(eqx.Module):
@@ -234,12 +212,13 @@ class _Settings(eqx.Module):
     n_lanes: int = eqx.field(static=True)
     max_iterations: int = eqx.field(static=True)
     tolerance: float = eqx.field(static=True)
+    is_mirrored: bool = eqx.field(static=True, default=False)
 
 
 @eqx.filter_jit
 def _fit(
-    objective: Objective,
-    dictionary: Dictionary,
+    objective: Objective | ProfileObjective,
+    dictionary: Dictionary | None,
     settings: _Settings,
     rows: Num[Array, "voxel measurement"],
     inverse_sigma: Float[Array, " voxel"],
@@ -248,12 +227,8 @@ def _fit(
     given: Float[Array, "voxel parameter"] | None,
 ) -> dict[str, Array]:
     measurements = objective.standardize(rows, inverse_sigma)
-    if given is not None:
-        starts = given[None]
-    elif settings.start == "closed-form":
-        starts = jax.vmap(objective.model.closed_form)(rows)[None]
-    else:
-        starts = dictionary.match(measurements, inverse_sigma)
+    matched = None if dictionary is None else dictionary.match(measurements, inverse_sigma)
+    starts = _candidates(objective.model, settings, rows, given, matched)
     lower, upper = (objective.coordinates.from_values(edge) for edge in bounds.T)
     n_regions, n_voxels, n_parameters = starts.shape
     inside = jnp.clip(starts, bounds[:, 0], bounds[:, 1]).reshape(-1, n_parameters)
@@ -272,6 +247,7 @@ def _fit(
             n_lanes=min(settings.n_lanes, n_regions * n_voxels),
             max_iterations=rule[0],
             tolerance=rule[1],
+            n_notes=objective.n_notes,
         )
         best = jnp.argmin(solution.objective.reshape(n_regions, n_voxels), axis=0)
         is_best = (jnp.arange(n_regions)[:, None] == best) & is_present
@@ -279,10 +255,10 @@ def _fit(
         return (total, is_best.reshape(-1)), None
 
     rules = [(settings.max_iterations, settings.tolerance)]
-    if n_regions > 1:
-        rules = [(_ROUGH_ITERATIONS, _ROUGH_TOLERANCE), *rules]
+    if n_regions > 1:  # a look at each candidate decides between mirror images, a rough fit between regions
+        rules = [(1 if settings.is_mirrored else _ROUGH_ITERATIONS, _ROUGH_TOLERANCE), *rules]
     limits, tolerances = (jnp.array(column) for column in zip(*rules, strict=True))
-    first = unsolved(objective.coordinates.from_values(inside.T).T)
+    first = unsolved(objective.coordinates.from_values(inside.T).T, objective.n_notes)
     (found, _), _ = jax.lax.scan(
         pass_over, (first, jnp.tile(is_present, n_regions)), (limits, tolerances.astype(measurements.dtype))
     )
@@ -290,65 +266,22 @@ def _fit(
     best = jnp.argmin(regions.objective, axis=0)
     chosen = jax.tree.map(lambda array: array[best, jnp.arange(n_voxels)], regions)
     total = chosen._replace(iterations=jnp.sum(regions.iterations, axis=0))
-    return _describe(objective, total, inverse_sigma, bounds)
+    return describe(objective, total, measurements, inverse_sigma, bounds)
 
 
-def _describe(
-    objective: Objective, solution: Solution, inverse_sigma: Array, bounds: Float[Array, "parameter 2"]
-) -> dict[str, Array]:
-    """Physical values in canonical order, standard errors, flags and status of solved voxels."""
-    n_voxels = solution.values.shape[0]
-    block = min(_DESCRIBED_AT_ONCE, n_voxels)
-    blocks = jax.tree.map(lambda array: array.reshape(-1, block, *array.shape[1:]), (solution, inverse_sigma))
-    described = jax.lax.map(lambda part: _describe_block(objective, *part, bounds), blocks)
-    return jax.tree.map(lambda array: array.reshape(n_voxels, *array.shape[2:]), described)
-
-
-def _describe_block(
-    objective: Objective, solution: Solution, inverse_sigma: Array, bounds: Float[Array, "parameter 2"]
-) -> dict[str, Array]:
-    lower, upper = (objective.coordinates.from_values(edge) for edge in bounds.T)
-    width = jnp.where(jnp.isfinite(upper - lower), upper - lower, 1.0)
-    is_at_bound = (solution.values <= lower + _AT_BOUND * width) | (solution.values >= upper - _AT_BOUND * width)
-    found = jnp.transpose(solution.values)
-    values = objective.coordinates.to_values(found)
-    low, high = bounds[:, :1], bounds[:, 1:]
-    nearest = jnp.where(values - low < high - values, low, high)
-    values = jnp.where(jnp.transpose(is_at_bound), nearest, values)
-    values = jax.vmap(objective.model.canonical, in_axes=-1, out_axes=-1)(values)
-    standard_errors, is_singular = _standard_errors(objective, values, inverse_sigma)
-    status = jnp.where(
-        ~solution.is_converged,
-        Status.NOT_CONVERGED,
-        jnp.where(
-            jnp.any(is_at_bound, axis=-1), Status.AT_BOUND, jnp.where(is_singular, Status.NOT_IDENTIFIABLE, Status.OK)
-        ),
-    )
-    return {
-        "values": values.T,
-        "standard_errors": standard_errors.T,
-        "status": status.astype(jnp.uint8),
-        "objective": solution.objective,
-        "iterations": solution.iterations,
-        "is_at_bound": is_at_bound,
-    }
-
-
-def _standard_errors(
-    objective: Objective, values: Float[Array, "parameter voxel"], inverse_sigma: Float[Array, " voxel"]
-) -> tuple[Float[Array, "parameter voxel"], Bool[Array, " voxel"]]:
-    """√CRB at `values` (inf where the scaled information has no usable pivot), and whether any pivot failed."""
-    information = objective.information(values, inverse_sigma)
-    n_parameters = len(information)
-    diagonal = [information[j][j] for j in range(n_parameters)]
-    scale = [jax.lax.rsqrt(jnp.where(entry > 0, entry, 1.0)) for entry in diagonal]
-    unit = [
-        [information[j][k] * scale[j] * scale[k] if k < j else jnp.ones_like(scale[j]) for k in range(j + 1)]
-        for j in range(n_parameters)
-    ]
-    factor, pivots = factorize(unit, _SINGULAR)
-    is_singular = jnp.any(jnp.stack(pivots) <= _SINGULAR, axis=0) | jnp.any(jnp.stack(diagonal) <= 0, axis=0)
-    variance = jnp.stack(inverse_diagonal(factor, pivots))
-    errors = jnp.sqrt(variance) * jnp.stack(scale)
-    is_lost = is_singular & (variance > 0.1 / _SINGULAR) | (jnp.stack(diagonal) <= 0)
-    return jnp.where(is_lost, jnp.inf, errors), is_singular
+def _candidates(
+    model: AbstractSignalModel,
+    settings: _Settings,
+    rows: Num[Array, "voxel measurement"],
+    given: Float[Array, "voxel parameter"] | None,
+    matched: Float[Array, "region voxel parameter"] | None,
+) -> Float[Array, "candidate voxel parameter"]:
+    """Where fits begin; a given start that is NaN is replaced by the best match of the first region."""
+    if given is None:
+        return jax.vmap(model.closed_form)(rows)[None] if matched is None else matched
+    candidates = given[None]
+    if settings.is_mirrored:
+        candidates = jnp.moveaxis(jax.vmap(model.mirror_images)(given), 1, 0)
+    if matched is None:
+        return candidates
+    return jnp.where(jnp.any(jnp.isnan(given), axis=-1)[None, :, None], matched[:1], candidates)

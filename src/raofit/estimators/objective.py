@@ -1,13 +1,18 @@
 """Negative log-likelihood of voxels in lanes, with its gradient and Fisher curvature."""
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
+from raofit.core.errors import RaofitError
 from raofit.core.small_matrices import LowerTriangle
 from raofit.estimators._solver import Evaluation
 from raofit.estimators.coordinates import Coordinates
+from raofit.estimators.profile_objective import ProfileObjective
 from raofit.models import AbstractSignalModel
 from raofit.noise import AbstractNoise, Gaussian, Rician
 
@@ -29,9 +34,26 @@ class Objective(eqx.Module):
     coordinates: Coordinates
     is_complex: bool = eqx.field(static=True)
 
+    n_notes: ClassVar[int] = 0
+
     @staticmethod
-    def of(model: AbstractSignalModel, noise: AbstractNoise, coordinates: Coordinates) -> "Objective":
-        """The objective of `model` under the family of `noise`."""
+    def of(
+        model: AbstractSignalModel, noise: AbstractNoise, coordinates: Coordinates
+    ) -> "Objective | ProfileObjective":
+        """The objective of `model` under the family of `noise`; M0 is eliminated where the model leaves it out.
+
+        Raises
+        ------
+        RaofitError
+            If the model's complex M0 meets a noise model of real measurements.
+        """
+        if model.has_complex_amplitude:
+            if not noise.is_complex:
+                raise RaofitError(
+                    f"model `{model.name}` has an unknown complex M0 and complex measurements: "
+                    f"expected ComplexGaussian noise, got {noise.name}"
+                )
+            return ProfileObjective(model, coordinates)
         unit = Rician(1.0) if noise.is_magnitude else Gaussian(1.0)
         return Objective(model, unit, coordinates, noise.is_complex)
 
@@ -77,10 +99,25 @@ class Objective(eqx.Module):
         return Evaluation(objective, gradient, curvature, spread)
 
     def information(
-        self, values: Float[Array, "parameter lane"], inverse_sigma: Float[Array, " lane"]
+        self, values: Float[Array, "parameter lane"], inverse_sigma: Float[Array, " lane"], _notes: Array
     ) -> LowerTriangle:
         """Fisher information about the parameter values, lower triangle."""
         return self._information(*self.signal_and_jacobian(values, inverse_sigma))
+
+    def diagnostics(
+        self,
+        objective: Float[Array, " voxel"],
+        _notes: Array,
+        measurements: Float[Array, "voxel real_measurement"],
+        _inverse_sigma: Array,
+    ) -> dict[str, Array]:
+        """χ² per degree of freedom where the noise is Gaussian; nothing for magnitudes, which have no χ²."""
+        if self.noise.is_magnitude:
+            return {}
+        n_samples = measurements.shape[-1]
+        freedom = n_samples - len(self.model.parameters)
+        chi_square = jnp.maximum(2.0 * objective - n_samples * np.log(2.0 * np.pi), 0.0)
+        return {"reduced_chi_square": chi_square / freedom if freedom > 0 else jnp.full_like(objective, jnp.nan)}
 
     def _information(self, signal: Array, columns: list[Array]) -> LowerTriangle:
         weight = self.noise.information(signal)

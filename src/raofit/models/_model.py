@@ -56,6 +56,14 @@ class AbstractSignalModel(eqx.Module):
         """The same voxel with interchangeable compartments in their named order (no change unless a model says so)."""
         return parameters
 
+    def mirror_images(self, parameters: Float[Array, " parameter"]) -> Float[Array, "image parameter"]:
+        """All voxels that an estimate of `parameters` may stand for: itself first, then its mirror images.
+
+        A model overrides this where estimators are trained on a quantity that keeps less than the parameter does, such
+        as |ω0|; a fit that starts from such an estimate tries every image.
+        """
+        return parameters[None]
+
     def closed_form(self, measurement: Inexact[Array, " measurement"]) -> Float[Array, " parameter"]:  # noqa: ARG002
         """A fast estimate without iteration, as the start of a fit; models that have one set `has_closed_form`."""
         raise RaofitError(f"model `{self.name}` has no closed-form estimate; start the fit from a dictionary")

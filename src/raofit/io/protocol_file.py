@@ -1,4 +1,4 @@
-"""The protocol of a series from what users have: b-value files, lists of times, BIDS sidecars."""
+"""The protocol of a series from what users have: b-value files, lists of times, BIDS sidecars, pulse trains."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from raofit.core.errors import FileError, ProtocolError
 from raofit.io.bvalues import read_b_values, read_numbers, require_one_per_volume
+from raofit.io.pulse_trains import load_trains
 
 _SECONDS = {"ms": 1e-3, "us": 1e-6, "µs": 1e-6, "s": 1.0, "": 1.0}
 _LONGEST = 10.0  # s; an echo time above it was given in ms
@@ -41,16 +42,59 @@ def series_protocol(
 
 
 def stated_protocol(
-    field_names: Sequence[str], *, bval: Path | None, te: str | None
-) -> dict[str, Float[np.ndarray, " volume"]]:
+    field_names: Sequence[str],
+    *,
+    bval: Path | None = None,
+    te: str | None = None,
+    trains: Path | None = None,
+    tr: str | None = None,
+) -> dict[str, Any]:
     """Acquisition settings for the protocol fields a model asks for, without any image.
+
+    Parameters
+    ----------
+    field_names : `b_values` (s/mm²), `echo_times` (s), or `flip_angles` (rad), `pulse_durations` (s) and
+        `repetition_time` (s).
+    bval, te : as for `series_protocol`.
+    trains : file of flip-angle trains (see `raofit.io.pulse_trains.load_trains`).
+    tr : repetition time such as `3.5ms`, in place of the one in `trains`.
 
     Raises
     ------
     FileError, ProtocolError
         If settings are missing, unreadable or implausible.
     """
+    if "flip_angles" in field_names:
+        return trains_protocol(field_names, trains, tr)
     return {name: _setting(name, (), bval, te)[0] for name in field_names}
+
+
+def trains_protocol(field_names: Sequence[str], trains: Path | None, tr: str | None) -> dict[str, Any]:
+    """Acquisition settings of a model of pulse trains (see `stated_protocol`).
+
+    Raises
+    ------
+    FileError, ProtocolError
+        If settings are missing, unreadable or implausible.
+    """
+    if trains is None:
+        raise ProtocolError(
+            "the flip-angle trains are missing; give them with --trains FILE (.mat, .toml, .json, .csv)"
+        )
+    found = load_trains(trains).protocol(None if tr is None else _repetition_time(tr))
+    return {name: found[name] for name in field_names}
+
+
+def _repetition_time(text: str) -> float:
+    word = text.strip()
+    number = word.rstrip("smuµ")
+    try:
+        value = float(number) * _SECONDS[word[len(number) :]]
+    except (ValueError, KeyError):
+        raise ProtocolError(f"--tr {text}: expected a time in seconds, or one with a unit as 3.5ms") from None
+    if not 0 < value < np.inf:
+        raise ProtocolError(f"--tr {text}: expected a repetition time > 0 s")
+    return value
 
 
 def _setting(

@@ -29,8 +29,8 @@ def constant_signal():
 class FromMeasurements:
     """Estimator from a function of the measurements; records what it was given."""
 
-    def __init__(self, function, **diagnostics):
-        self.function, self.diagnostics, self.seen = function, diagnostics, []
+    def __init__(self, function, *, names=("level",), **diagnostics):
+        self.function, self.names, self.diagnostics, self.seen = function, names, diagnostics, []
 
     def estimate(self, measurements):
         measurements = np.asarray(measurements)
@@ -38,7 +38,7 @@ class FromMeasurements:
         values = np.asarray(self.function(measurements), dtype=np.float64)
         status = np.where(np.isfinite(values).all(axis=-1), Status.OK, Status.NON_FINITE).astype(np.uint8)
         diagnostics = {name: function(values) for name, function in self.diagnostics.items()}
-        return Estimate(values, status, ("level",), lambda: values, diagnostics)
+        return Estimate(values, status, self.names, lambda: values, diagnostics)
 
 
 def mean_of(measurements):
@@ -179,7 +179,7 @@ def test_unusable_input_is_refused(truths, n_repeats, sigma, words):
 
 def test_the_bound_is_that_of_the_papers_protocol():
     model = IVIM([0, 10, 20, 30, 50, 80, 100, 200, 400, 800])
-    answer = FromMeasurements(lambda y: np.zeros((len(y), 4)))
+    answer = FromMeasurements(lambda y: np.zeros((len(y), 4)), names=model.parameter_names)
     truths = jnp.array([[1.0, 0.3, 1.7e-3, 80e-3]])
     result = evaluate(answer, model, Rician(1 / 15), truths, 2, KEY)
     np.testing.assert_allclose(result.crb_std[0], [0.06583, 0.0693, 0.40679e-3, 51.070e-3], rtol=2e-3)

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -21,6 +22,7 @@ from raofit.training.prior import Prior
 _CHUNK = 65_536  # voxels per call: input, hidden layers and output together stay near the cache
 _SMALLEST_CHUNK = 256
 _THREADS = 2  # one copies while the other computes
+_MOST_LISTED = 40  # protocol values a message can hold
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,15 +33,16 @@ class NetworkEstimator:
     ----------
     model : the signal model (and protocol) the network was trained for.
     network : architecture.
-    weights : flat weight vector.
+    weights, statistics : its flat vectors of numbers.
     noise_name : noise model of the training measurements.
-    snr_range : (low, high) of amplitude/σ in training; equal ends for one SNR.
+    snr_range : (low, high) of amplitude/σ (or |M0|/σ) in training; equal ends for one SNR.
     prior : where the training parameters were drawn from.
     input_range : (2, inputs) lowest and highest network input seen in training; beyond it, plus a margin of one noise
         standard deviation at the lowest SNR, a voxel is marked `OUT_OF_RANGE`.
     label_range : (2, parameter) lowest and highest training label; an estimate beyond it by more than 10 % of its
         width is marked `OUT_OF_RANGE`.
     standard_error_factors : calibration of the standard errors, one factor per parameter.
+    estimated : names of the model's parameters the network estimates, in its order; None for all of them.
     card : measured bias, standard deviation and RMSE (see `raofit.recipes.card`).
     provenance : recipe, seed, versions, training time.
     """
@@ -53,13 +56,20 @@ class NetworkEstimator:
     input_range: Float[np.ndarray, "2 input"]
     label_range: Float[np.ndarray, "2 parameter"]
     standard_error_factors: Float[np.ndarray, " parameter"]
+    statistics: Float[np.ndarray, " statistic"] = dataclasses.field(default_factory=lambda: np.zeros(0, np.float32))
+    estimated: tuple[str, ...] | None = None
     card: Mapping = dataclasses.field(default_factory=dict, repr=False)
     provenance: Mapping = dataclasses.field(default_factory=dict, repr=False)
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
         """Parameter names along the last axis of the estimates."""
-        return self.model.parameter_names
+        return self.model.parameter_names if self.estimated is None else self.estimated
+
+    @property
+    def magnitudes(self) -> tuple[str, ...]:
+        """Parameters whose magnitude is estimated, their sign being unknown to the measurements."""
+        return tuple(self.parameter_names[index] for index in self.network.magnitude_outputs)
 
     @property
     def snr(self) -> float:
@@ -78,7 +88,8 @@ class NetworkEstimator:
         ----------
         measurements : measurements in the order of the model's protocol.
         sigma : noise standard deviation, signal units, a number or one per voxel. It enters the standard errors only;
-            None stands for amplitude/SNR with the middle of the training SNRs.
+            None stands for amplitude/SNR with the middle of the training SNRs (of a model with a complex amplitude,
+            |M0| is read off the size of the signal).
 
         Returns
         -------
@@ -128,14 +139,15 @@ class NetworkEstimator:
         n_voxels, n_parameters = len(inputs), len(self.parameter_names)
         values, status = np.empty((n_voxels, n_parameters), np.float32), np.empty(n_voxels, np.uint8)
         size = min(_CHUNK, max(_SMALLEST_CHUNK, 1 << max(n_voxels - 1, 0).bit_length()))
-        limits = self._limits()
+        limits, numbers = self._limits(), (self.weights, self.statistics)
+        canonical = self.model.canonical if self.estimated is None else None
 
         def run(start: int) -> None:
             chunk = inputs[start : start + size]
             count = len(chunk)
             if count < size:
                 chunk = np.concatenate([chunk, np.zeros((size - count, chunk.shape[1]), np.float32)])
-            found = function(self.model, self.network, self.weights, limits, NOISE_MODELS[self.noise_name], chunk)
+            found = function(canonical, self.network, numbers, limits, NOISE_MODELS[self.noise_name], chunk)
             values[start : start + count] = np.asarray(found[0])[:count]
             status[start : start + count] = np.asarray(found[1])[:count]
 
@@ -151,7 +163,7 @@ class NetworkEstimator:
         """Rows: lowest and highest accepted input, then lowest and highest accepted estimate (padded to one length)."""
         n_inputs, n_parameters = self.input_range.shape[1], self.label_range.shape[1]
         limits = np.zeros((4, max(n_inputs, n_parameters)), np.float32)
-        margin = 1.0 / self.snr_range[0]
+        margin = 1.0 / self.snr_range[0] / (self.network.reference if self.network.has_complex_amplitude else 1.0)
         limits[:2, :n_inputs] = self.input_range + margin * np.array([[-1.0], [1.0]])
         width = self.label_range[1] - self.label_range[0]
         limits[2:, :n_parameters] = self.label_range + 0.1 * width * np.array([[-1.0], [1.0]])
@@ -160,7 +172,7 @@ class NetworkEstimator:
         return limits
 
     def _standard_errors(self, inputs: np.ndarray, status: np.ndarray, sigma) -> np.ndarray:
-        slope, amplitude = self._in_chunks(_sensitivity, inputs)[0], None
+        slope = self._in_chunks(_sensitivity, inputs)[0]
         if sigma is None:
             amplitude = np.asarray(self.network.amplitude(jnp.asarray(inputs.T))) / self.snr
         else:
@@ -178,11 +190,11 @@ def as_inputs(measurements: Inexact[np.ndarray, "voxel measurement"]) -> Float[n
 
 
 @eqx.filter_jit
-def _estimate(model, network, weights, limits, noise, inputs):
+def _estimate(canonical, network, numbers, limits, noise, inputs):
     """Values (voxel, parameter) and status (voxel,) of one chunk; the voxel axis is last inside."""
     columns = inputs.T
     scaled, _ = network.scaled_inputs(columns)
-    values = jax.vmap(model.canonical, in_axes=1, out_axes=1)(network.apply(weights, columns))
+    values = _answers(canonical, network, numbers, columns)
     n_inputs, n_parameters = columns.shape[0], values.shape[0]
     is_unseen = _any_outside(scaled, limits[0, :n_inputs], limits[1, :n_inputs])
     is_unseen |= _any_outside(values, limits[2, :n_parameters], limits[3, :n_parameters])
@@ -201,23 +213,26 @@ def _any_outside(rows: Array, low: Array, high: Array) -> Array:
 
 
 @eqx.filter_jit
-def _sensitivity(model, network, weights, _limits, _noise, inputs):
+def _sensitivity(canonical, network, numbers, _limits, _noise, inputs):
     """√(Σ_m J_km²) per voxel and parameter, with J the Jacobian of the estimate by the measurements."""
-    columns = inputs.T
-
-    def estimate(columns):
-        return jax.vmap(model.canonical, in_axes=1, out_axes=1)(network.apply(weights, columns))
-
-    values, pull = jax.vjp(estimate, columns)
+    values, pull = jax.vjp(partial(_answers, canonical, network, numbers), inputs.T)
     rows = [pull(jnp.zeros_like(values).at[index].set(1.0))[0] for index in range(values.shape[0])]
     slopes = jnp.stack([jnp.sqrt(jnp.sum(jnp.square(row), axis=0)) for row in rows], axis=-1)
     return slopes, jnp.zeros(slopes.shape[0], jnp.uint8)
 
 
+def _answers(canonical, network: Perceptron, numbers, columns: Array) -> Array:
+    """Estimates of a chunk, with interchangeable compartments in their named order."""
+    weights, statistics = numbers
+    values = network.apply(weights, columns, statistics)
+    return values if canonical is None else jax.vmap(canonical, in_axes=1, out_axes=1)(values)
+
+
 def check_protocol(estimator: NetworkEstimator, protocol: Mapping[str, np.ndarray]) -> np.ndarray:
     """Indices that put measurements of `protocol` into the network's order: `measurements[..., order]`.
 
-    Another order of exactly the same settings is accepted; anything else is not.
+    Another order of exactly the same settings is accepted, unless the signal depends on what came before it (a model
+    with a complex amplitude is of a train of pulses); anything else is not.
 
     Raises
     ------
@@ -226,15 +241,16 @@ def check_protocol(estimator: NetworkEstimator, protocol: Mapping[str, np.ndarra
     """
     own = estimator.model.protocol
     given = {name: np.atleast_1d(np.asarray(values, dtype=np.float64)) for name, values in protocol.items()}
-    if sorted(own) == sorted(given) and all(given[name].shape == own[name].shape for name in own):
+    if sorted(own) == sorted(given) and all(given[name].shape == np.shape(own[name]) for name in own):
         if all(_is_same(given[name], own[name]) for name in own):
             return np.arange(estimator.model.n_measurements)
-        own_order = np.lexsort([own[name] for name in sorted(own)])
-        given_order = np.lexsort([given[name] for name in sorted(own)])
-        if all(_is_same(given[name][given_order], own[name][own_order]) for name in own):
-            order = np.empty_like(own_order)
-            order[own_order] = given_order
-            return order
+        if not estimator.model.has_complex_amplitude:
+            own_order = np.lexsort([own[name] for name in sorted(own)])
+            given_order = np.lexsort([given[name] for name in sorted(own)])
+            if all(_is_same(given[name][given_order], own[name][own_order]) for name in own):
+                order = np.empty_like(own_order)
+                order[own_order] = given_order
+                return order
     raise ProtocolError(
         f"the network was trained for {describe_protocol(own)}, but the measurements have {describe_protocol(given)}; "
         "train a network for this protocol"
@@ -246,6 +262,13 @@ def _is_same(first: np.ndarray, second: np.ndarray) -> bool:
 
 
 def describe_protocol(protocol: Mapping[str, np.ndarray]) -> str:
-    """`b_values = 0, 10, 20` in words for a message."""
-    parts = [f"{name} = {', '.join(f'{value:g}' for value in np.ravel(values))}" for name, values in protocol.items()]
-    return "; ".join(parts) or "no protocol settings"
+    """`b_values = 0, 10, 20` in words for a message; many values by their number and range."""
+    return "; ".join(f"{name} = {_in_words(np.ravel(values))}" for name, values in protocol.items()) or (
+        "no protocol settings"
+    )
+
+
+def _in_words(values: np.ndarray) -> str:
+    if values.size > _MOST_LISTED:
+        return f"{values.size} values from {values.min():g} to {values.max():g}"
+    return ", ".join(f"{value:g}" for value in values)

@@ -9,13 +9,14 @@ Memory is bounded by the chunk, and the result does not depend on its size (but 
 
 import dataclasses
 import typing
+from collections.abc import Collection
 from functools import cached_property
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Inexact, Int
 
 from raofit.core.errors import RaofitError
 from raofit.core.parameter import Parameter
@@ -41,14 +42,14 @@ class Evaluation:
 
     Parameters
     ----------
-    truths : true parameters (N, P), physical units.
+    truths : true values (N, P) of the estimated parameters, physical units.
     bias : mean estimate − truth, over the repeats that gave an estimate; NaN where none did.
     std : standard deviation of the estimates over those repeats, divided by n (ddof 0).
     n_usable : number of repeats with a finite estimate of each parameter (N, P).
     share_at_bound : share of the repeats that put the parameter on a fit bound (N, P); NaN if the estimator has none.
     status_counts : `{Status: number of repeats (N,)}`.
     n_repeats : repeats per truth.
-    parameters : the model's parameters (units, symbols).
+    parameters : the estimated parameters (units, symbols).
     crb_std : square root of the Cramér–Rao bound at each truth (N, P).
     """
 
@@ -73,6 +74,18 @@ class Evaluation:
         return tuple(parameter.name for parameter in self.parameters)
 
     @property
+    def weighted_squared_bias(self) -> Float[np.ndarray, "truth parameter"]:
+        """(bias² − std²/(n − 1))/CRB, an estimate of (E[x̂] − x)²/CRB that is right on average for any n repeats."""
+        share = np.square(self.std) / np.maximum(self.n_usable - 1, 1)
+        return (np.square(self.bias) - share) / np.square(self.crb_std)
+
+    @property
+    def weighted_variance(self) -> Float[np.ndarray, "truth parameter"]:
+        """Variance/CRB: 1 for an efficient unbiased estimator."""
+        corrected = np.square(self.std) * self.n_usable / np.maximum(self.n_usable - 1, 1)
+        return corrected / np.square(self.crb_std)
+
+    @property
     def share_failed(self) -> Float[np.ndarray, "truth parameter"]:
         """Share of the repeats without a finite estimate; these are missing from bias, std and RMSE."""
         return 1.0 - self.n_usable / self.n_repeats
@@ -91,6 +104,9 @@ def evaluate(
     n_repeats: int,
     key: Array,
     *,
+    signals: Inexact[np.ndarray, "truth measurement"] | None = None,
+    bound: Float[np.ndarray, "truth parameter"] | None = None,
+    magnitudes: Collection[str] = (),
     chunk_size: int = 100_000,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -98,11 +114,15 @@ def evaluate(
 
     Parameters
     ----------
-    estimator : has `.estimate(measurements (chunk, M)) -> Estimate` with values in the model's parameter order.
-    noise : draws the measurements; its `sigma` is one number, or one per truth.
+    estimator : has `.estimate(measurements (chunk, M)) -> Estimate`; it may estimate some of the model's parameters.
+    noise : draws the measurements; its `sigma` is one number, or one per truth. Where the model has a complex
+        amplitude, |M0| is 1 (so sigma is 1/SNR) and every draw has a phase of its own.
     truths : (N, P), physical units.
     n_repeats : noise realizations per truth, ≥ 1.
     key : PRNG key; the same key gives the same measurements whatever the estimator or chunk size (paired comparisons).
+    signals, bound : the model's signals (at M0 = 1) and the Cramér–Rao bounds (variances) at `noise`, where they are
+        known already.
+    magnitudes : names of parameters whose estimates are compared with the truth without their signs.
     chunk_size : measurements simulated and estimated at once.
     progress : receives one event per chunk.
 
@@ -114,45 +134,72 @@ def evaluate(
     truths = np.atleast_2d(np.asarray(truths, dtype=np.float64))
     n_truths = len(truths)
     _check(model, noise, truths, n_repeats, chunk_size)
-    signals = np.asarray(model.signal(jnp.asarray(truths, dtype=jnp.result_type(float))))
+    if signals is None:
+        signals = np.asarray(model.signal(jnp.asarray(truths, dtype=jnp.result_type(float))))
+    if bound is None:
+        bound = crb(model, truths, noise)
+    is_magnitude = np.isin(model.parameter_names, list(magnitudes))
+    truths = np.where(is_magnitude, np.abs(truths), truths)
     sigmas = np.broadcast_to(np.asarray(noise.sigma), (n_truths,))
-    moments = _Moments(truths)
+    moments, columns = _Moments(truths, is_magnitude), list(range(truths.shape[1]))
     total = n_truths * n_repeats
     size = min(chunk_size, total)
     for start in range(0, total, size):
         index = np.arange(start, start + size)
         n_real = min(size, total - start)
         truth_index = np.minimum(index, total - 1) // n_repeats  # the last chunk is filled up, so shapes never change
-        measurements = _draw(noise, key, index.astype(np.uint32), signals[truth_index], sigmas[truth_index])
-        moments.add(truth_index[:n_real], estimator.estimate(measurements), n_real)
+        measurements = _draw(
+            noise, key, index.astype(np.uint32), signals[truth_index], sigmas[truth_index], model.has_complex_amplitude
+        )
+        estimate = estimator.estimate(measurements)
+        if start == 0:
+            columns = _columns_of(model, estimate)
+            moments = _Moments(truths[:, columns], is_magnitude[columns])
+        moments.add(truth_index[:n_real], estimate, n_real)
         if progress is not None:
             progress(ProgressEvent("evaluate", start + n_real, total))
     return Evaluation(
-        truths=truths,
+        truths=truths[:, columns],
         bias=np.where(moments.count > 0, moments.mean, np.nan),
         std=np.sqrt(np.where(moments.count > 0, moments.squares / np.maximum(moments.count, 1), np.nan)),
         n_usable=moments.count,
         share_at_bound=moments.at_bound / n_repeats,
         status_counts=moments.status_counts,
         n_repeats=n_repeats,
-        parameters=tuple(model.parameters),
-        crb_std=np.sqrt(crb(model, truths, noise)),
+        parameters=tuple(model.parameters[column] for column in columns),
+        crb_std=np.sqrt(bound)[:, columns],
     )
 
 
-@eqx.filter_jit
-def _draw(noise: AbstractNoise, key: Array, index: Array, signals: Array, sigmas: Array) -> Array:
-    def one(index: Array, signal: Array, sigma: Array) -> Array:
-        return eqx.tree_at(lambda noise: noise.sigma, noise, sigma).sample(jax.random.fold_in(key, index), signal)
+def _columns_of(model: AbstractSignalModel, estimate: Estimate) -> list[int]:
+    unknown = [name for name in estimate.parameter_names if name not in model.parameter_names]
+    if unknown:
+        raise RaofitError(
+            f"estimator: it estimates `{unknown[0]}`, but the model `{model.name}` has "
+            f"{', '.join(model.parameter_names)}"
+        )
+    return [model.parameter_names.index(name) for name in estimate.parameter_names]
 
-    return jax.vmap(one)(index, signals, sigmas.astype(signals.dtype))
+
+@eqx.filter_jit
+def _draw(noise: AbstractNoise, key: Array, index: Array, signals: Array, sigmas: Array, has_phase: bool) -> Array:
+    def one(index: Array, signal: Array, sigma: Array) -> Array:
+        own_key = jax.random.fold_in(key, index)
+        if has_phase:
+            own_key, phase_key = jax.random.split(own_key)
+            phase = jax.random.uniform(phase_key, (), sigma.dtype, 0.0, 2.0 * np.pi)
+            signal = signal * jax.lax.complex(jnp.cos(phase), jnp.sin(phase))
+        return eqx.tree_at(lambda noise: noise.sigma, noise, sigma).sample(own_key, signal)
+
+    return jax.vmap(one)(index, signals, sigmas.astype(jnp.finfo(signals.dtype).dtype))
 
 
 class _Moments:
     """Running count, mean and sum of squared deviations of the errors, one per truth and parameter (Chan's update)."""
 
-    def __init__(self, truths: np.ndarray):
+    def __init__(self, truths: np.ndarray, is_magnitude: np.ndarray):
         self._truths = truths
+        self._is_magnitude = is_magnitude
         self.count = np.zeros(truths.shape, dtype=np.int64)
         self.mean = np.zeros(truths.shape)
         self.squares = np.zeros(truths.shape)
@@ -164,7 +211,8 @@ class _Moments:
         first, last = truth_index[0], truth_index[-1]
         group, n_groups = truth_index - first, last - first + 1
         rows = slice(first, last + 1)
-        error = np.asarray(estimate.values[:n_real], dtype=np.float64) - self._truths[truth_index]
+        values = np.asarray(estimate.values[:n_real], dtype=np.float64)
+        error = np.where(self._is_magnitude, np.abs(values), values) - self._truths[truth_index]
         finite = np.isfinite(error)
         count = _group_sum(finite, group, n_groups)
         mean = _group_sum(np.where(finite, error, 0.0), group, n_groups) / np.maximum(count, 1)

@@ -16,6 +16,7 @@ from raofit.recipes.training_recipe import TrainingRecipe
 from raofit.training.losses import (
     AbstractLoss,
     SupervisedLoss,
+    Weighting,
     emphasized_weights,
     inverse_mean_weights,
     literal_emphasized_weights,
@@ -61,12 +62,17 @@ def _supervised_loss(
             weights = emphasized_weights(weights, index, factor=recipe.emphasis_factor)
     return SupervisedLoss(
         weights,
-        weighting=recipe.weights if recipe.weights.startswith("inverse-crb") else "none",
+        weighting=sample_weighting(recipe),
         alpha=recipe.alpha,
         variance_factor=recipe.variance_factor,
         tolerated_variance=recipe.tolerated_variance,
         criterion=recipe.criterion,
     )
+
+
+def sample_weighting(recipe: TrainingRecipe) -> Weighting:
+    """The part of the recipe's weights that differs between samples."""
+    return recipe.weights if recipe.weights in ("inverse-truth", "inverse-crb") else "none"
 
 
 def training_source(

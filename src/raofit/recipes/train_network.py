@@ -24,7 +24,8 @@ from raofit.estimators.network import NetworkEstimator
 from raofit.models import AbstractSignalModel
 from raofit.recipes.architecture import build_network, network_inputs, possible_range
 from raofit.recipes.card import with_card
-from raofit.recipes.members import member_losses, member_samples, training_source
+from raofit.recipes.members import member_losses, member_samples, sample_weighting, training_source
+from raofit.recipes.train_on_set import train_on_set
 from raofit.recipes.training_data import (
     LabelEstimator,
     LabelPair,
@@ -34,6 +35,7 @@ from raofit.recipes.training_data import (
     without_held_out,
 )
 from raofit.recipes.training_recipe import TrainingRecipe
+from raofit.recipes.training_set import TrainingSet
 from raofit.training.checkpoint import CheckpointFile
 from raofit.training.networks import Perceptron
 from raofit.training.prior import Prior
@@ -45,7 +47,7 @@ def train_network(
     recipe: TrainingRecipe,
     *,
     key: Array | None = None,
-    data: TrainingData | None = None,
+    data: TrainingData | TrainingSet | None = None,
     labels: LabelPair | None = None,
     label_estimator: LabelEstimator | None = None,
     initial: NetworkEstimator | None = None,
@@ -58,7 +60,8 @@ def train_network(
     ----------
     model : signal model with its protocol; one that JAX cannot trace is fine for every recipe with labels.
     key : PRNG key; default: the recipe's seed.
-    data, labels : sets already simulated and labeled (to share them between recipes).
+    data, labels : sets already simulated and labeled (to share them between recipes). A `TrainingSet` holds noise-free
+        fingerprints of a model with a complex amplitude; SNR, phase and noise are then drawn inside every step.
     label_estimator : anything with `.estimate(measurements) -> Estimate`, in place of the recipe's label estimator.
     initial : start from this network's weights in place of random restarts.
     checkpoint : file to save to after every epoch and to resume from; it stays until the caller has saved the network.
@@ -70,6 +73,22 @@ def train_network(
     FileError
         If the checkpoint belongs to another training.
     """
+    if isinstance(data, TrainingSet):
+        if data.model.parameter_names != model.parameter_names or data.model.n_measurements != model.n_measurements:
+            raise RaofitError(f"training set: expected signals of the model `{model.name}`, got `{data.model.name}`")
+        return train_on_set(
+            data,
+            recipe,
+            key=jax.random.key(recipe.seed) if key is None else key,
+            initial=initial,
+            progress=progress,
+            checkpoint=CheckpointFile(checkpoint) if isinstance(checkpoint, str | Path) else checkpoint,
+        )
+    if model.has_complex_amplitude or recipe.architecture != "perceptron":
+        raise RaofitError(
+            f"model `{model.name}`, architecture `{recipe.architecture}`: expected a TrainingSet as `data` for a model "
+            "with a complex amplitude; simulate one with raofit.recipes.training_set.simulate_training_set"
+        )
     given = None if labels is None else {recipe.labels: labels}
     return train_networks(
         model,
@@ -169,8 +188,10 @@ def _check_alike(recipes: Sequence[TrainingRecipe]) -> None:
     kinds = {recipe.labels if recipe.labels.startswith("self-supervised") else "labels" for recipe in recipes}
     if len(kinds) > 1:
         raise RaofitError(f"recipes trained together must share one kind of loss, got {', '.join(sorted(kinds))}")
-    if len({recipe.weights == "inverse-crb" for recipe in recipes}) > 1:
-        raise RaofitError("recipes trained together must all use `inverse-crb` weights, or none of them")
+    if len({sample_weighting(recipe) for recipe in recipes}) > 1:
+        raise RaofitError(
+            "recipes trained together must all use `inverse-crb` weights, all `inverse-truth`, or none of them"
+        )
 
 
 def _label_pairs(model, recipes, data, labels, label_estimator) -> list[LabelPair]:

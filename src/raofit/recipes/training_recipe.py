@@ -9,8 +9,11 @@ import numpy as np
 
 from raofit.core.errors import RaofitError
 from raofit.noise import NOISE_MODELS
-from raofit.training.losses import Criterion
-from raofit.training.networks import CONSTRAINTS, INPUT_SCALINGS, Constraint, InputScaling
+from raofit.training.adam import OPTIMIZERS, SCHEDULES, Optimizer, Schedule
+from raofit.training.input_scaling import INPUT_SCALINGS, InputScaling
+from raofit.training.losses import Criterion, Moments
+from raofit.training.measuring import SNR_SCALES, SnrScale
+from raofit.training.networks import CONSTRAINTS, Constraint
 from raofit.training.targets import OnBound
 from raofit.training.trainer import TrainerSettings
 
@@ -23,9 +26,10 @@ LabelKind = Literal[
     "self-supervised",
     "self-supervised-rician",
 ]
-Weighting = Literal["inverse-mean", "inverse-crb", "none"]
+Weighting = Literal["inverse-mean", "inverse-truth", "inverse-crb", "none"]
+Architecture = Literal["perceptron", "compact", "compact-small", "zhang2022", "mao2024"]
 EmphasisForm = Literal["weighted", "literal"]
-OutputScaling = Literal["unit", "mean"]
+OutputScaling = Literal["unit", "mean", "spread"]
 Fresh = Literal["none", "noise", "all"]
 
 
@@ -39,22 +43,35 @@ class TrainingRecipe:
         "literal-rician", "literal-gaussian": the paper's released recipe (started at the truth, loose tolerances);
         "self-supervised", "self-supervised-rician": no labels, squares or Rician likelihood in signal space.
     alpha : share of the label's loss in α·L(label) + (1 − α)·L(truth).
-    weights : "inverse-mean" (1/mean²), "inverse-crb" (1/CRB at each sample's truth and SNR), or "none".
+    weights : "inverse-mean" (1/mean²), "inverse-truth" (1/truth²), "inverse-crb" (1/CRB at each sample's truth and
+        SNR), or "none".
+    parameter_weights : `{name: factor}` on the weight of single parameters; 0 leaves one out.
     emphasis : name of a parameter whose residual counts `emphasis_factor` times more than the others'.
     emphasis_form : "weighted" keeps the weights and divides the others; "literal" is the released code's form.
     criterion : "squared" or "absolute" error.
     noise : noise model of the simulated measurements.
-    snr : 1/σ at unit amplitude: a number, or (low, high), drawn log-uniformly per sample.
+    snr : 1/σ at unit amplitude: a number, or (low, high), drawn per sample.
+    snr_scale : whether the SNR's logarithm or the SNR itself is uniform.
     ranges : `{name: (low, high)}` in place of the model's typical ranges.
-    n_training, n_validation : samples.
+    n_training, n_validation : samples; of a training set, `n_validation` are held out and the others train.
     n_realizations, variance_factor, tolerated_variance : R, λ and δ of the loss.
-    fresh : per epoch draw nothing anew ("none"), the noise, or noise and parameters ("all").
-    hidden : widths of the hidden layers; None for three as wide as the input.
+    bias_moments, variance_moments : see `SupervisedLoss`.
+    fresh : per epoch draw nothing anew ("none"), the noise, or noise and parameters ("all"). Training on a
+        `TrainingSet` draws SNR, phase and noise anew at every step in any case.
+    architecture : "perceptron", or one of `raofit.recipes.architecture`: "compact" and "compact-small" for complex
+        coefficients, "zhang2022" and "mao2024" as published.
+    estimated : names of the parameters to estimate; None for all of the model's.
+    magnitudes : names of parameters whose magnitude is estimated.
+    hidden : widths of the hidden layers; None for the architecture's own (a perceptron's: three as wide as the input).
     restarts : random initializations trained together; the best on validation is kept.
-    batch_size, max_epochs, patience, learning_rate, final_learning_rate : see `TrainerSettings`.
+    batch_size, max_epochs, patience, learning_rate, final_learning_rate, steps_per_epoch, optimizer, schedule, decay,
+    decay_epochs, averaging, gradient_limit : see `TrainerSettings`.
     constraint : constraint on the outputs.
-    input_scaling : see `Perceptron`; use "norm" for measurements in scanner units.
-    output_scaling : "unit" (a power of 1000, so diffusivities are in 1e-3 mm²/s), or "mean" (the prior's mean).
+    input_scaling : see `Perceptron`; use "norm" for measurements in scanner units, and "first" or "norm-phase" for
+        complex coefficients.
+    output_scaling : "unit" (a power of 1000, so diffusivities are in 1e-3 mm²/s), "mean" (the prior's mean), or, for a
+        training set, "spread" (outputs are standard deviations from the mean over the set's first component).
+    output_margin : for a training set, what a sigmoid leaves on both sides of the labels, as a share of their range.
     on_bound : hold out labels on a bound, or keep them.
     seed : seed of everything random.
 
@@ -67,19 +84,26 @@ class TrainingRecipe:
     labels: LabelKind = "truth"
     alpha: float = 1.0
     weights: Weighting = "inverse-mean"
+    parameter_weights: Mapping[str, float] | None = None
     emphasis: str | None = None
     emphasis_factor: float = 1e6
     emphasis_form: EmphasisForm = "weighted"
     criterion: Criterion = "squared"
     noise: str = "rician"
     snr: tuple[float, float] = (15.0, 15.0)
+    snr_scale: SnrScale = "log"
     ranges: Mapping[str, tuple[float, float]] | None = None
     n_training: int = 80_000
     n_validation: int = 20_000
     n_realizations: int = 1
     variance_factor: float = 1.0
     tolerated_variance: float = 0.0
+    bias_moments: Moments = "plain"
+    variance_moments: Moments = "plain"
     fresh: Fresh = "none"
+    architecture: Architecture = "perceptron"
+    estimated: tuple[str, ...] | None = None
+    magnitudes: tuple[str, ...] = ()
     hidden: tuple[int, ...] | None = None
     restarts: int = 16
     batch_size: int = 100
@@ -87,9 +111,17 @@ class TrainingRecipe:
     patience: int = 37
     learning_rate: float = 1e-3
     final_learning_rate: float | None = None
+    steps_per_epoch: int | None = None
+    optimizer: Optimizer = "adam"
+    schedule: Schedule = "cosine"
+    decay: float = 0.0
+    decay_epochs: int = 1
+    averaging: float | None = None
+    gradient_limit: float | None = None
     constraint: Constraint = "abs"
     input_scaling: InputScaling = "none"
     output_scaling: OutputScaling = "unit"
+    output_margin: float = 0.25
     on_bound: OnBound = "hold-out"
     seed: int = 0
 
@@ -98,6 +130,9 @@ class TrainingRecipe:
         object.__setattr__(self, "snr", (low, high))
         if self.hidden is not None:
             object.__setattr__(self, "hidden", tuple(int(width) for width in self.hidden))
+        object.__setattr__(self, "magnitudes", tuple(self.magnitudes))
+        if self.estimated is not None:
+            object.__setattr__(self, "estimated", tuple(self.estimated))
         if not 0 < low <= high < np.inf:
             raise RaofitError(f"recipe `snr`: expected 0 < low <= high, got {low:g} to {high:g}")
         for name, allowed in _CHOICES.items():
@@ -144,9 +179,8 @@ class TrainingRecipe:
 
     def trainer_settings(self) -> TrainerSettings:
         """The fields the trainer needs."""
-        return TrainerSettings(
-            self.batch_size, self.max_epochs, self.patience, self.learning_rate, self.final_learning_rate
-        )
+        names = (field.name for field in dataclasses.fields(TrainerSettings))
+        return TrainerSettings(**{name: getattr(self, name) for name in names})
 
     def as_dict(self) -> dict:
         """Plain values for a file."""
@@ -156,6 +190,12 @@ class TrainingRecipe:
 _CHOICES: dict[str, tuple[str, ...]] = {
     "labels": typing.get_args(LabelKind),
     "weights": typing.get_args(Weighting),
+    "architecture": typing.get_args(Architecture),
+    "snr_scale": SNR_SCALES,
+    "bias_moments": typing.get_args(Moments),
+    "variance_moments": typing.get_args(Moments),
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
     "emphasis_form": typing.get_args(EmphasisForm),
     "criterion": typing.get_args(Criterion),
     "noise": tuple(sorted(NOISE_MODELS)),

@@ -32,7 +32,7 @@ class Perceptron:
     """Fully connected layers, a last linear one, a constraint, and a fixed scale per output.
 
         h_0 = scaled inputs      z_n = W_n·h_(n−1) + b_n + (skips into n)      h_n = activation(normalized z_n)
-        estimate_k = scale_k · constraint(z_last)_k
+        estimate_k = scale_k · constraint(z_last)_k + offset_k
 
     Hashable and without numbers: it is the static half of a network. The other half are two flat vectors: the weights,
     which training changes by gradients, and the statistics (mean and deviation of the inputs, running mean and variance
@@ -43,6 +43,7 @@ class Perceptron:
     sizes : widths from the number of inputs to the number of estimated parameters; the paper's narrow network is
         (10, 10, 10, 10, 4) [epstein2022].
     output_scales : fixed factor from network output to parameter unit (1e-3 lets the network work in 1e-3 mm²/s).
+    output_offsets : None for 0, or the value of each parameter at network output 0.
     constraint : "abs" (the paper's released code), "none", "softplus" (both positive and smooth), "sigmoid" (inside
         `output_ranges`), or "hard-sigmoid": high·clip((z + 3)/6, 0, 1), and at least low [mao2024].
     output_ranges : (low, high) per parameter in parameter units, needed by the sigmoids.
@@ -83,12 +84,15 @@ class Perceptron:
     standardizes_inputs: bool = False
     magnitude_outputs: tuple[int, ...] = ()
     initial_gain: float = 1.0
+    output_offsets: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if len(self.sizes) < 2 or min(self.sizes) < 1:
             raise RaofitError(f"network sizes: expected at least two positive widths, got {self.sizes}")
         if len(self.output_scales) != self.sizes[-1]:
             raise RaofitError(f"output scales: expected {self.sizes[-1]} numbers, got {len(self.output_scales)}")
+        if self.output_offsets is not None and len(self.output_offsets) != self.sizes[-1]:
+            raise RaofitError(f"output offsets: expected {self.sizes[-1]} numbers, got {len(self.output_offsets)}")
         choices = {
             "output constraint": (self.constraint, CONSTRAINTS),
             "input scaling": (self.input_scaling, INPUT_SCALINGS),
@@ -254,7 +258,10 @@ class Perceptron:
                 return jnp.maximum(high * jax.nn.hard_sigmoid(raw), low)
             return low + (high - low) * jax.nn.sigmoid(raw)
         functions = {"abs": jnp.abs, "none": lambda x: x, "softplus": jax.nn.softplus}
-        return scales * functions[self.constraint](raw)
+        estimate = scales * functions[self.constraint](raw)
+        if self.output_offsets is None:
+            return estimate
+        return estimate + np.array(self.output_offsets, dtype=np.float32)[:, None]
 
 
 def elu(x: Float[Array, "*any"]) -> Float[Array, "*any"]:

@@ -8,11 +8,13 @@ from raofit.models.black_box import BlackBoxModel
 from raofit.models.compressed import Compressed
 from raofit.models.function import FunctionModel
 from raofit.models.ivim import IVIM
+from raofit.models.qmt.model import QMT
 from raofit.models.t2 import MonoExponentialT2
 from raofit.models.t2star import MonoExponentialT2Star
 
 __all__ = [
     "IVIM",
+    "QMT",
     "REGISTRY",
     "AbstractSignalModel",
     "BlackBoxModel",

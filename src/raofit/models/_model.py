@@ -1,7 +1,10 @@
 """What every signal model is: parameters, a protocol, and the noise-free signal of one voxel."""
 
 import abc
+import concurrent.futures
 import dataclasses
+import math
+import os
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -36,6 +39,8 @@ class AbstractSignalModel(eqx.Module):
     field, and writes `voxel_signal`. It knows no estimator, no file format and no batch axis; a simulator that is
     fastest on many voxels at once writes `lanes_signal` and `lanes_signal_and_jacobian` too.
 
+    `lanes_at_once` bounds how many voxels a heavy simulator takes at a time, on each of a few threads.
+
     With `has_complex_amplitude`, a measurement is M0·signal + noise with an unknown complex M0 (equilibrium
     magnetization, receive gain and phase) that is not among the parameters; signals are given at M0 = 1.
     """
@@ -47,6 +52,7 @@ class AbstractSignalModel(eqx.Module):
     is_differentiable: ClassVar[bool] = True
     has_closed_form: ClassVar[bool] = False
     has_complex_amplitude: ClassVar[bool] = False
+    lanes_at_once: ClassVar[int | None] = None
 
     @abc.abstractmethod
     def voxel_signal(self, parameters: Float[Array, " parameter"]) -> Inexact[Array, " measurement"]:
@@ -93,7 +99,7 @@ class AbstractSignalModel(eqx.Module):
         """Noise-free signals of any batch of parameter vectors."""
         parameters = as_float(parameters)
         check_last_axis(parameters, self.parameter_names)
-        return _signal(self, parameters)
+        return _in_chunks(_signal, self, parameters)
 
     def signal_and_jacobian(
         self, parameters: Float[Array, "*batch parameter"]
@@ -101,7 +107,7 @@ class AbstractSignalModel(eqx.Module):
         """Signals and their derivatives with respect to each parameter."""
         parameters = as_float(parameters)
         check_last_axis(parameters, self.parameter_names)
-        return _signal_and_jacobian(self, parameters)
+        return _in_chunks(_signal_and_jacobian, self, parameters)
 
     def lanes_signal(self, parameters: Float[Array, "parameter lane"]) -> Inexact[Array, "measurement lane"]:
         """Signals of many voxels, voxel axis last; traced by JAX."""
@@ -159,6 +165,27 @@ def _by_lanes(function, parameters: Array):
     batch = parameters.shape[:-1]
     found = function(parameters.reshape(-1, parameters.shape[-1]).T)
     return jax.tree.map(lambda array: jnp.moveaxis(array, -1, 0).reshape(*batch, *array.shape[:-1]), found)
+
+
+def _in_chunks(function, model: AbstractSignalModel, parameters: Array):
+    """`function(model, parameters)`; for a heavy model, chunks of equal size on all cores."""
+    size, batch = model.lanes_at_once, parameters.shape[:-1]
+    n_voxels = math.prod(batch)
+    if size is None or n_voxels <= size or isinstance(parameters, jax.core.Tracer):
+        return function(model, parameters)
+    n_chunks = -(-n_voxels // size)
+    rows = np.pad(np.asarray(parameters).reshape(n_voxels, -1), ((0, n_chunks * size - n_voxels), (0, 0)), mode="edge")
+    is_double = rows.dtype == np.float64
+
+    def run(chunk: np.ndarray):
+        with jax.enable_x64(is_double):  # the setting belongs to a thread
+            return jax.tree.map(np.asarray, function(model, jnp.asarray(chunk)))
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        chunks = list(pool.map(run, np.split(rows, n_chunks)))
+    return jax.tree.map(
+        lambda *parts: jnp.asarray(np.concatenate(parts)[:n_voxels].reshape(*batch, *parts[0].shape[1:])), *chunks
+    )
 
 
 def as_float(values) -> Array:

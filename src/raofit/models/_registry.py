@@ -8,6 +8,7 @@ from raofit.core.errors import ProtocolError, RaofitError
 from raofit.models._model import AbstractSignalModel
 from raofit.models.adc import MonoExponentialADC
 from raofit.models.ivim import IVIM
+from raofit.models.qmt.model import QMT
 from raofit.models.t2 import MonoExponentialT2
 from raofit.models.t2star import MonoExponentialT2Star
 
@@ -23,6 +24,10 @@ REGISTRY: dict[str, Registered] = {
     "adc": Registered(MonoExponentialADC, MonoExponentialADC),
     "ivim": Registered(IVIM, IVIM),
     "ivim-total": Registered(partial(IVIM, form="total"), IVIM),
+    "qmt": Registered(QMT, QMT),
+    "qmt-times": Registered(partial(QMT, relaxation="times"), QMT),
+    "qmt-tied": Registered(partial(QMT, r1s="tied"), QMT),
+    "qmt-tied-times": Registered(partial(QMT, r1s="tied", relaxation="times"), QMT),
     "t2": Registered(MonoExponentialT2, MonoExponentialT2),
     "t2star": Registered(MonoExponentialT2Star, MonoExponentialT2Star),
 }

@@ -58,6 +58,11 @@ class Compressed(AbstractSignalModel):
         return self.model.has_complex_amplitude
 
     @property
+    def lanes_at_once(self) -> int | None:  # type: ignore[override]
+        """As for the samples."""
+        return self.model.lanes_at_once
+
+    @property
     def is_differentiable(self) -> bool:  # type: ignore[override]
         """Whether the model of the samples is."""
         return self.model.is_differentiable

@@ -41,7 +41,6 @@ REPETITION_TIME = ProtocolField(
 )
 
 
-
 class QMT(AbstractSignalModel):
     r"""Echoes of a periodic train of pulses in two exchanging pools: the generalized Bloch model, linearized.
 
@@ -49,8 +48,8 @@ class QMT(AbstractSignalModel):
     R2sl(T2s, pulse) that ends every rectangular pulse at the zs of the full generalized Bloch equations
     [asslander2022]. An echo is sampled half a repetition time after each pulse; the phase of the RF increases by π from
     pulse to pulse, and the signal is given in that frame. Each cycle, an inversion pulse and the pulses that follow it,
-    is repeated until it is in its own steady state; the echoes of all cycles are concatenated. M0 = 1, and a measurement
-    has an unknown complex M0.
+    is repeated until it is in its own steady state; the echoes of all cycles are concatenated. M0 = 1; a measurement has
+    an unknown complex M0.
 
     Parameters of a voxel, in this order: m0s (1), R1f, R2f, Rx, R1s (1/s), T2s (s), omega0 (rad/s), B1 (1).
 
@@ -86,6 +85,7 @@ class QMT(AbstractSignalModel):
     protocol_fields: ClassVar[tuple[ProtocolField, ...]] = (FLIP_ANGLES, PULSE_DURATIONS, REPETITION_TIME)
     references: ClassVar[tuple[str, ...]] = ("asslander2022", "zhang2022", "mao2024")
     has_complex_amplitude: ClassVar[bool] = True
+    lanes_at_once: ClassVar[int | None] = 256
 
     name: str
     flip_angles: np.ndarray
@@ -130,7 +130,9 @@ class QMT(AbstractSignalModel):
         self.name = "qmt" + ("-tied" if r1s == "tied" else "") + ("-times" if relaxation == "times" else "")
         self.r1s, self.relaxation, self.lineshape, self.inversion = r1s, relaxation, lineshape, inversion
         self.parameters = _parameters(r1s, relaxation, self.repetition_time)
-        coefficients, self._mixing = saturation_coefficients(self.flip_angles.ravel(), self.pulse_durations.ravel(), lineshape)
+        coefficients, self._mixing = saturation_coefficients(
+            self.flip_angles.ravel(), self.pulse_durations.ravel(), lineshape
+        )
         self._train = Train.of(
             self.flip_angles,
             self.pulse_durations,
@@ -195,14 +197,17 @@ class QMT(AbstractSignalModel):
 
     def _echoes(self, parameters: Array, basis: np.ndarray | None, *, with_jacobian: bool):
         voxels = Voxels.of(
-            self.tissue, lambda t2s, b1: saturation_features(t2s, b1, self._mixing), parameters
+            self.tissue,
+            lambda t2s, b1: saturation_features(t2s, b1, self._mixing),
+            parameters,
+            self.repetition_time,
         )
         rows = None if basis is None else self._rows(basis)
         return echoes(self._train, self.inversion, voxels, rows, with_jacobian=with_jacobian)
 
     def _rows(self, basis: np.ndarray) -> Basis:
         """Rows of the basis by cycle and block; a complex one as its real and imaginary columns side by side."""
-        columns = np.concatenate([basis.real, basis.imag], axis=1) if np.iscomplexobj(basis) else basis
+        columns = jnp.concatenate([basis.real, basis.imag], axis=1) if np.iscomplexobj(basis) else basis
         by_cycle = columns.reshape(*self.flip_angles.shape, -1)
         return Basis(by_cycle[:, 0], blocked(by_cycle))
 

@@ -13,7 +13,7 @@ of π, pulse, free precession, with xs spoiled in between.
 During a pulse, rotation (RF and off-resonance) with saturation of the semi-solid is fast and exact in closed form, and
 relaxation with exchange is slow (ε = rate·duration ≈ 0.01) and exact in closed form too. They are composed
 symmetrically, with the slow part applied at the Gauss–Lobatto points of the pulse (five, degree 7) [mclachlan1995]. The
-error is the quadrature error times ε plus O(ε²): below 1e-6 for rotations up to 2.4 rad; larger ones take several panels.
+error is the quadrature error times ε plus O(ε²): below 1e-6 up to a rotation of 2.4 rad; larger ones take panels.
 
 Every function works on arrays of voxels (lanes); a pair of leading axes may hold several magnetization vectors.
 """
@@ -49,7 +49,7 @@ class Tissue(NamedTuple):
 
 
 class Pulse(NamedTuple):
-    """One pulse: nutation rate ω1 (rad/s), duration (s), number of panels; repetition time (s); R2sl (1/s, per voxel)."""
+    """One pulse: nutation rate ω1 (rad/s), duration (s), number of panels, repetition time (s), R2sl (1/s, lane)."""
 
     nutation: Array
     duration: Array
@@ -81,19 +81,30 @@ class _Flow(NamedTuple):
     recovered_s: Array
 
 
-def repetition(start: Magnetization, tissue: Tissue, pulse: Pulse) -> Magnetization:
-    """From one echo to the next across an ordinary pulse."""
+class Freedom(NamedTuple):
+    """Free precession over a whole repetition time."""
+
+    flow: _Flow
+    precession: tuple[Array, Array]
+
+
+def repetition(start: Magnetization, tissue: Tissue, pulse: Pulse, *, is_strong: bool = True) -> Magnetization:
+    """From one echo to the next across an ordinary pulse; one that is not strong takes one panel."""
     half = 0.5 * (pulse.repetition_time - pulse.duration)
     relaxation, precession = _flow(tissue, half), _precession(tissue, half)
     state = _turn(_precess(_relax(start, relaxation), precession))
-    state = _pulse(state, tissue, pulse)
+    state = _pulse(state, tissue, pulse, is_strong=is_strong)
     return _spoiled(_relax(_precess(state, precession), relaxation))
 
 
-def free_repetition(start: Magnetization, tissue: Tissue, repetition_time: Array) -> Magnetization:
+def free_repetition(start: Magnetization, freedom: Freedom) -> Magnetization:
     """From one echo to the next where the flip angle is zero."""
-    state = _relax(start, _flow(tissue, repetition_time))
-    return _turn(_precess(state, _precession(tissue, repetition_time)))
+    return _turn(_precess(_relax(start, freedom.flow), freedom.precession))
+
+
+def freedom(tissue: Tissue, repetition_time: Array) -> Freedom:
+    """What happens in a repetition without a pulse, which is the same in all of them."""
+    return Freedom(_flow(tissue, repetition_time), _precession(tissue, repetition_time))
 
 
 def crushed_repetition(start: Magnetization, tissue: Tissue, pulse: Pulse) -> Magnetization:
@@ -119,11 +130,11 @@ def spoiled_repetition(start: Magnetization, tissue: Tissue, pulse: Pulse) -> Ma
     half = 0.5 * (pulse.repetition_time - pulse.duration)
     relaxation, precession = _flow(tissue, half), _precession(tissue, half)
     state = _without_transverse(_relax(start, relaxation))
-    state = _without_transverse(_pulse(state, tissue, pulse))
+    state = _without_transverse(_pulse(state, tissue, pulse, is_strong=True))
     return _spoiled(_relax(_precess(state, precession), relaxation))
 
 
-def _pulse(state: Magnetization, tissue: Tissue, pulse: Pulse) -> Magnetization:
+def _pulse(state: Magnetization, tissue: Tissue, pulse: Pulse, *, is_strong: bool) -> Magnetization:
     length = pulse.duration / pulse.n_panels.astype(pulse.duration.dtype)
     rate = tissue.B1 * pulse.nutation
     outer, inner = (
@@ -139,7 +150,7 @@ def _pulse(state: Magnetization, tissue: Tissue, pulse: Pulse) -> Magnetization:
         state = _nutate(_relax(state, outside), *outer)
         return _relax(state, edge)
 
-    return jax.lax.fori_loop(0, pulse.n_panels, panel, state)
+    return jax.lax.fori_loop(0, pulse.n_panels, panel, state) if is_strong else panel(0, state)
 
 
 def _flow(tissue: Tissue, time: Array) -> _Flow:

@@ -21,23 +21,26 @@ from jaxtyping import Array, Float
 
 from raofit.models.qmt.propagation import (
     LARGEST_ROTATION,
+    Freedom,
     Magnetization,
     Pulse,
     Tissue,
     crushed_repetition,
     free_repetition,
+    freedom,
     repetition,
     spoiled_repetition,
 )
 
 _BLOCK = 64
-_NOTHING, _FREE, _PULSE = 0, 1, 2
+_NOTHING, _FREE, _PULSE, _STRONG_PULSE = 0, 1, 2, 3
 _FIRST = {"crushed": crushed_repetition, "spoiled": spoiled_repetition, "none": repetition}
 
 
 class Pulses(NamedTuple):
     """Settings of pulses: what happens (`kind`), nutation rate ω1 (rad/s), duration and repetition time (s), panels per
-    pulse, and saturation coefficients (last axis)."""
+    pulse, and saturation coefficients (last axis).
+    """
 
     kind: np.ndarray
     nutation: np.ndarray
@@ -62,12 +65,13 @@ class Train(NamedTuple):
     ) -> "Train":
         """Radians and seconds; steps that fill up the last block do nothing."""
         turns = flip_angles + np.pi * durations / repetition_time  # off-resonance of half the bandwidth included
+        n_panels = np.ceil(turns / LARGEST_ROTATION).astype(np.int32)
         settings = Pulses(
-            np.where(flip_angles > 0, _PULSE, _FREE),
+            np.where(flip_angles > 0, np.where(n_panels > 1, _STRONG_PULSE, _PULSE), _FREE),
             flip_angles / durations,
             durations,
             np.full_like(flip_angles, repetition_time),
-            np.ceil(turns / LARGEST_ROTATION).astype(np.int32),
+            n_panels,
             coefficients,
         )
         return Train(Pulses(*(values[:, 0] for values in settings)), Pulses(*map(blocked, settings)))
@@ -78,7 +82,8 @@ def blocked(values: np.ndarray) -> np.ndarray:
     others = values[:, 1:]
     n_blocks = -(-others.shape[1] // _BLOCK)
     padding = [(0, 0), (0, n_blocks * _BLOCK - others.shape[1])] + [(0, 0)] * (others.ndim - 2)
-    return np.pad(others, padding).reshape(len(values), n_blocks, _BLOCK, *others.shape[2:])
+    pad = np.pad if isinstance(others, np.ndarray) else jnp.pad
+    return pad(others, padding).reshape(len(values), n_blocks, _BLOCK, *others.shape[2:])
 
 
 class Basis(NamedTuple):
@@ -95,11 +100,14 @@ class Voxels(NamedTuple):
     ----------
     tissue : values of the eight parameters (lane).
     slopes : their derivatives with respect to the model's parameters (parameter, lane).
+    freedom, freedom_slopes : what happens in a repetition without a pulse, and its derivatives.
     features : saturation features and their derivatives by T2s and by B1 (feature, 3·lane).
     """
 
     tissue: Tissue
     slopes: Tissue
+    freedom: Freedom
+    freedom_slopes: Freedom
     features: Float[Array, "feature lanes"]
 
     @staticmethod
@@ -107,18 +115,24 @@ class Voxels(NamedTuple):
         tissue_of: Callable[[Array], Tissue],
         features_of: Callable[[Array, Array], Array],
         parameters: Float[Array, "parameter lane"],
+        repetition_time: float,
     ) -> "Voxels":
         """Voxels of the model's parameters."""
-        n_parameters = parameters.shape[0]
-        tissue = tissue_of(parameters)
+        n_parameters, period = parameters.shape[0], jnp.asarray(repetition_time, parameters.dtype)
+
+        def described(parameters):
+            tissue = tissue_of(parameters)
+            return tissue, freedom(tissue, period)
+
+        tissue, free = described(parameters)
         directions = jnp.eye(n_parameters, dtype=parameters.dtype)[..., None] + jnp.zeros_like(parameters)[None]
-        slopes = jax.vmap(lambda direction: jax.jvp(tissue_of, (parameters,), (direction,))[1])(directions)
+        slopes, free_slopes = jax.vmap(lambda direction: jax.jvp(described, (parameters,), (direction,))[1])(directions)
         one, zero = jnp.ones_like(tissue.T2s), jnp.zeros_like(tissue.T2s)
         at = (tissue.T2s, tissue.B1)
         features, by_t2s = jax.jvp(features_of, at, (one, zero))
         by_b1 = jax.jvp(features_of, at, (zero, one))[1]
         stacked = jnp.stack([features, by_t2s, by_b1], axis=1)
-        return Voxels(tissue, slopes, stacked.reshape(features.shape[0], -1))
+        return Voxels(tissue, slopes, free, free_slopes, stacked.reshape(features.shape[0], -1))
 
     def saturation_rates(self, coefficients: Float[Array, "pulse feature"]) -> Float[Array, "pulse 3 lane"]:
         """R2sl of each pulse and its derivatives by T2s and by B1."""
@@ -161,7 +175,7 @@ def _cycle(train: Train, inversion: str, voxels: Voxels, rows: Basis | None, *, 
     start = Magnetization(unit[0], unit[1], unit[2], jnp.zeros_like(unit[0]), unit[3], unit[4])
 
     def column_step(state, kind, pulse, rates):
-        state = _step(state, tissue, kind, pulse._replace(saturation_rate=rates[0]))
+        state = _step(state, tissue, voxels.freedom, kind, pulse._replace(saturation_rate=rates[0]))
         return state, jnp.stack([state.xf, state.yf])
 
     def last_column_step(state, pulse, rates):
@@ -186,20 +200,22 @@ def _cycle(train: Train, inversion: str, voxels: Voxels, rows: Basis | None, *, 
         state, changes = carry
         rate_slopes = rates[1] * voxels.slopes.T2s + rates[2] * voxels.slopes.B1
 
-        def run(state, tissue, rate):
-            return advance(state, tissue, pulse._replace(saturation_rate=rate))
+        def run(state, tissue, freedom, rate):
+            return advance(state, tissue, freedom, pulse._replace(saturation_rate=rate))
 
-        def push(change, slope, rate_slope):
-            return jax.jvp(run, (state, tissue, rates[0]), (change, slope, rate_slope))
+        def push(*tangents):
+            return jax.jvp(run, (state, tissue, voxels.freedom, rates[0]), tangents)
 
-        return jax.vmap(push, out_axes=(None, 0))(changes, voxels.slopes, rate_slopes)
+        return jax.vmap(push, out_axes=(None, 0))(changes, voxels.slopes, voxels.freedom_slopes, rate_slopes)
 
     def tangent_step(carry, kind, pulse, rates):
-        carry = along(lambda state, tissue, pulse: _step(state, tissue, kind, pulse), carry, pulse, rates)
+        carry = along(
+            lambda state, tissue, freedom, pulse: _step(state, tissue, freedom, kind, pulse), carry, pulse, rates
+        )
         return carry, jnp.stack([carry[1].xf, carry[1].yf])
 
     def last_tangent_step(carry, pulse, rates):
-        return along(_FIRST[inversion], carry, pulse, rates)
+        return along(lambda state, tissue, _, pulse: _FIRST[inversion](state, tissue, pulse), carry, pulse, rates)
 
     (_, end), particular = _round(
         train, voxels, rows, (state, changes), jnp.stack([none, none]), tangent_step, last_tangent_step
@@ -229,9 +245,7 @@ def _round(train: Train, voxels: Voxels, rows: Basis | None, start, first_sample
 
     total = None if rows is None else rows.first.astype(dtype)[:, None, None, None] * first_sample[None]
     others = train.others
-    (state, total), samples = jax.lax.scan(
-        block, (start, total), (others, None if rows is None else rows.others)
-    )
+    (state, total), samples = jax.lax.scan(block, (start, total), (others, None if rows is None else rows.others))
     rates = voxels.saturation_rates(train.first.coefficients[None])[0]
     end = last_step(state, _pulse(train.first, rates), rates)
     if rows is not None:
@@ -247,11 +261,14 @@ def _pulse(settings: Pulses, rates: Float[Array, "3 lane"]) -> Pulse:
     return Pulse(nutation, duration, settings.n_panels, period, rates[0])
 
 
-def _step(state: Magnetization, tissue: Tissue, kind: Array, pulse: Pulse) -> Magnetization:
-    def wait(state, tissue, pulse):
-        return free_repetition(state, tissue, pulse.repetition_time)
-
-    return jax.lax.switch(kind, [lambda state, *_: state, wait, repetition], state, tissue, pulse)
+def _step(state: Magnetization, tissue: Tissue, freedom: Freedom, kind: Array, pulse: Pulse) -> Magnetization:
+    branches = [
+        lambda: state,
+        lambda: free_repetition(state, freedom),
+        lambda: repetition(state, tissue, pulse, is_strong=False),
+        lambda: repetition(state, tissue, pulse),
+    ]
+    return jax.lax.switch(kind, branches)
 
 
 def _solve(factor: Float[Array, "lane 4 4"], right: Float[Array, "4 column lane"]) -> Float[Array, "4 column lane"]:

@@ -18,6 +18,7 @@ _VERBS = {
     "crb": ("crb:crb", "Print the best precision a protocol can give."),
     "demo": ("demo:demo", "Make maps of a digital phantom whose truth is known."),
     "reproduce": ("reproduce:reproduce", "Repeat the study of a paper."),
+    "simulate": ("simulate:simulate", "Simulate a training set once, for training at any noise level."),
 }
 
 _DEBUG = "--debug"

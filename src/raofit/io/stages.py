@@ -14,9 +14,11 @@ from raofit.io.output import new_file
 
 Arrays = dict[str, np.ndarray]
 
+_MARKER = "settings.sha256"
+
 
 class StageFolder:
-    """A folder with one NPZ file per finished stage of a run.
+    """A folder with one NPZ file per finished stage of a run; several processes may work in it.
 
     Parameters
     ----------
@@ -32,14 +34,21 @@ class StageFolder:
     def __init__(self, path: Path, settings: Mapping[str, Any]):
         self.path = Path(path)
         fingerprint = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
-        marker = self.path / "settings.sha256"
+        marker = self.path / _MARKER
         if marker.is_file() and marker.read_text().strip() != fingerprint:
             raise FileError(
                 f"{self.path} holds the unfinished run of other settings; delete that folder, or repeat the command it "
                 "was started with"
             )
         self.path.mkdir(parents=True, exist_ok=True)
-        marker.write_text(fingerprint)
+        if not marker.is_file():
+            with new_file(marker, force=True) as work:
+                work.write_text(fingerprint)
+
+    @property
+    def exists(self) -> bool:
+        """Whether the folder is still that of the run: nobody finished the run and removed it."""
+        return (self.path / _MARKER).is_file()
 
     def run(self, name: str, compute: Callable[[], Arrays]) -> Arrays:
         """The stored result of stage `name`, or `compute()`, stored in one step when it is complete."""
@@ -48,9 +57,13 @@ class StageFolder:
             with np.load(path, allow_pickle=False) as stored:
                 return {key: stored[key] for key in stored.files}
         result = {key: np.asarray(value) for key, value in compute().items()}
-        with new_file(path) as work:
+        with new_file(path, force=True) as work:  # another process may have finished the same stage meanwhile
             np.savez(work, **result)
         return result
+
+    def has(self, name: str) -> bool:
+        """Whether stage `name` is stored."""
+        return self.file(name, ".npz").is_file()
 
     def file(self, name: str, suffix: str) -> Path:
         """Where a stage may keep a file of its own, such as a training checkpoint."""

@@ -1,0 +1,113 @@
+"""What `raofit simulate` does: build the model, share the work between processes, and keep what is finished."""
+
+import contextlib
+import dataclasses
+import multiprocessing
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+from raofit import models
+from raofit.cli._options import protocol_fields
+from raofit.cli._progress import progress_bar, say
+from raofit.core.errors import RaofitError
+from raofit.io.basis_file import load_basis
+from raofit.io.output import require_free
+from raofit.io.prior_file import named_prior, read_prior
+from raofit.io.protocol_file import stated_protocol
+from raofit.io.simulation_folder import Simulation, SimulationFolder
+from raofit.models import AbstractSignalModel, Compressed
+from raofit.training.prior import AbstractPrior
+
+
+@dataclasses.dataclass(frozen=True)
+class SimulateOptions:
+    """What the user asked for."""
+
+    out: Path
+    n_samples: int
+    model: str
+    trains: Path | None
+    tr: str | None
+    bval: Path | None
+    te: str | None
+    basis: Path | None
+    rank: int | None
+    prior: str | None
+    seed: int
+    n_processes: int
+    force: bool
+
+
+def run_simulation(options: SimulateOptions) -> None:
+    """Simulate or continue the set, and write it."""
+    require_free(options.out, force=options.force)
+    if options.n_processes < 1:
+        raise RaofitError(f"--processes {options.n_processes}: expected at least 1")
+    model = observed_model(options)
+    simulation = Simulation(model, chosen_prior(options.prior, model), options.n_samples, options.seed)
+    work = options.out.with_name(f".{options.out.name}.shards")
+    is_continued = work.is_dir()
+    folder = SimulationFolder(work, simulation)
+    if is_continued:
+        say(f"Continuing with the {len(folder.sizes) - len(folder.missing)} of {len(folder.sizes)} chunks in {work}")
+    with progress_bar() as progress, _kept_on_interrupt(work), _helpers(folder, options.n_processes - 1):
+        folder.fill(progress=progress)
+    folder.finish(options.out)
+    say(f"Written to {options.out}")
+
+
+def observed_model(options: SimulateOptions) -> AbstractSignalModel:
+    """The named model with its protocol, seen through the basis if there is one."""
+    fields = protocol_fields(options.model)
+    model = models.build(
+        options.model,
+        stated_protocol(fields, bval=options.bval, te=options.te, trains=options.trains, tr=options.tr),
+    )
+    if options.basis is None:
+        if options.rank is not None:
+            raise RaofitError(f"--rank {options.rank}: there is no basis to take vectors of; give one with --basis")
+        return model
+    return Compressed(model, load_basis(options.basis, model.n_measurements, options.rank))
+
+
+def chosen_prior(text: str | None, model: AbstractSignalModel) -> AbstractPrior:
+    """The prior of a name or a TOML file; None for the model's typical ranges."""
+    if text is not None and text.endswith(".toml"):
+        return read_prior(Path(text), model)
+    return named_prior(text or "typical", model)
+
+
+@contextlib.contextmanager
+def _kept_on_interrupt(work: Path) -> Iterator[None]:
+    """Tell the user where an interrupted run will continue from."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"finished chunks are kept in {work}: the same command continues from them.")
+        raise
+
+
+@contextlib.contextmanager
+def _helpers(folder: SimulationFolder, n_helpers: int) -> Iterator[None]:
+    """Further processes that fill the folder while the block runs, and no longer."""
+    context = multiprocessing.get_context("spawn")  # a forked JAX deadlocks
+    processes = [
+        context.Process(target=_help, args=(folder.path, folder.simulation), daemon=True) for _ in range(n_helpers)
+    ]
+    for process in processes:
+        process.start()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def _help(path: Path, simulation: Simulation) -> None:
+    """One helper: Ctrl-C is the first process's to answer, and without that process there is nothing to do."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    with contextlib.suppress(RaofitError):  # the first process meets the same error and reports it
+        SimulationFolder(path, simulation).fill(goes_on=lambda: parent is None or parent.is_alive())

@@ -1,0 +1,86 @@
+"""`raofit simulate`: a training set, simulated once."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+_FLAG = Parameter(negative=())
+_PROTOCOL = Parameter(group="Protocol")
+_SET = Parameter(group="Training set")
+_OUTPUT = Parameter(group="Output")
+
+
+def simulate(
+    *,
+    out: Annotated[Path, _OUTPUT],
+    n: Annotated[int, Parameter(name=["-n", "--samples"], group="Training set")],
+    model: str = "qmt",
+    trains: Annotated[Path | None, _PROTOCOL] = None,
+    tr: Annotated[str | None, _PROTOCOL] = None,
+    bval: Annotated[Path | None, _PROTOCOL] = None,
+    te: Annotated[str | None, _PROTOCOL] = None,
+    basis: Annotated[Path | None, _PROTOCOL] = None,
+    rank: Annotated[int | None, _PROTOCOL] = None,
+    prior: Annotated[str | None, _SET] = None,
+    seed: Annotated[int, _SET] = 0,
+    processes: Annotated[int, _OUTPUT] = 1,
+    force: Annotated[bool, _FLAG, _OUTPUT] = False,
+) -> None:
+    """Simulate a training set once: parameters, noise-free signals, Cramér-Rao bounds.
+
+    Noise, SNR and phase are drawn in training, so one set serves every noise level. The file is HDF5.
+
+    Finished chunks are kept in a folder beside OUT until all are there: interrupted or killed, the same command
+    continues, to the same bytes. Several commands with the same OUT share the work, on one machine or on many that see
+    the same folder.
+
+    Parameters
+    ----------
+    out
+        Training set to write (HDF5).
+    n
+        Number of samples.
+    model
+        Signal model: adc, ivim, ivim-total, qmt, qmt-times, qmt-tied, qmt-tied-times, t2 or t2star.
+    trains
+        Flip angles (rad) and pulse durations (s): a MATLAB file with alpha and TRF, or TOML, JSON, CSV.
+    tr
+        Repetition time of the trains in seconds, or as 3.5ms, if their file does not say it.
+    bval
+        Text file of b-values in s/mm².
+    te
+        Echo times in seconds: a file, or a list such as 12.8ms,25.6ms.
+    basis
+        MATLAB file with the orthonormal basis U of the signals; the set then holds coefficients in it.
+    rank
+        Basis vectors to use; default: all.
+    prior
+        Where the parameters are drawn from: typical (the model's typical ranges, the default), qmt-mao2024 (tissue,
+        cerebrospinal fluid and fat), qmt-tissue, qmt-csf, qmt-fat, qmt-zhang2022, or a TOML file.
+    seed
+        Seed of the draws.
+    processes
+        Processes that work at the same time; qmt already uses all cores with one.
+    force
+        Replace an existing file.
+    """
+    from raofit.cli._simulate_run import SimulateOptions, run_simulation
+
+    run_simulation(
+        SimulateOptions(
+            out=out,
+            n_samples=n,
+            model=model,
+            trains=trains,
+            tr=tr,
+            bval=bval,
+            te=te,
+            basis=basis,
+            rank=rank,
+            prior=prior,
+            seed=seed,
+            n_processes=processes,
+            force=force,
+        )
+    )

@@ -1,0 +1,161 @@
+"""An unfinished training set on disk: a folder of finished chunks that any number of processes fill together."""
+
+import dataclasses
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from raofit.core.errors import FileError
+from raofit.core.progress import Progress, ProgressEvent
+from raofit.io.output import replace
+from raofit.io.provenance import versions
+from raofit.io.stages import StageFolder
+from raofit.io.training_set_file import model_settings, write_training_set
+from raofit.models import AbstractSignalModel, Compressed
+from raofit.recipes.training_set import CHUNK, Chunk, check_simulation, chunk_sizes, simulate_chunk
+from raofit.training.prior import AbstractPrior
+
+
+@dataclasses.dataclass(frozen=True)
+class Simulation:
+    """Everything a training set follows from.
+
+    Parameters
+    ----------
+    model, prior : as for `simulate_training_set`.
+    n_samples : samples of the set.
+    seed : seed of the prior's draws.
+    chunk : samples that are simulated and stored at once.
+
+    Raises
+    ------
+    RaofitError, ProtocolError
+        If a number is below 1 or the prior is about other parameters than the model's.
+    """
+
+    model: AbstractSignalModel
+    prior: AbstractPrior
+    n_samples: int
+    seed: int = 0
+    chunk: int = CHUNK
+
+    def __post_init__(self) -> None:
+        check_simulation(self.model, self.prior, self.n_samples, self.chunk)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Plain values the samples depend on, besides their number."""
+        basis = self.model.basis if isinstance(self.model, Compressed) else None
+        return {
+            "model": self.model.name,
+            "parameters": list(self.model.parameter_names),
+            "settings": model_settings(self.model),
+            "protocol_sha256": {name: _sha256(values) for name, values in self.model.protocol.items()},
+            "basis_sha256": None if basis is None else _sha256(basis),
+            "prior": self.prior.as_dict(),
+            "seed": self.seed,
+            "chunk": self.chunk,
+            "versions": versions(),
+        }
+
+    def sample(self, index: int) -> dict[str, np.ndarray]:
+        """Chunk number `index` by the names of its arrays."""
+        key = jax.random.key(self.seed)
+        return simulate_chunk(self.model, self.prior, index, key=key, chunk=self.chunk)._asdict()
+
+
+class SimulationFolder:
+    """The finished chunks of a simulation, one file each; a file is there completely or not at all.
+
+    Any process that opens the folder with the same simulation may fill it, at the same time as others. No chunk is
+    claimed: each process picks one of those that are missing at random, so that nothing is left behind by a process
+    that is killed, and two rarely work on the same one; if they do, both write the same bytes.
+
+    Parameters
+    ----------
+    path : created if missing.
+
+    Raises
+    ------
+    FileError
+        If the folder holds chunks of another simulation.
+    """
+
+    def __init__(self, path: Path, simulation: Simulation):
+        self.simulation = simulation
+        self.sizes = chunk_sizes(simulation.n_samples, simulation.chunk)
+        self.stages = StageFolder(path, simulation.provenance)
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self.stages.path
+
+    @property
+    def missing(self) -> list[int]:
+        """Chunks that are not stored yet."""
+        return [index for index in range(len(self.sizes)) if not self.stages.has(_name(index))]
+
+    def fill(self, *, progress: Progress | None = None, goes_on: Callable[[], bool] = lambda: True) -> None:
+        """Simulate missing chunks until none is missing, the folder is removed, or `goes_on()` is false."""
+        generator = np.random.default_rng([os.getpid(), self.simulation.seed])
+        missing = self.missing
+        while missing and self.stages.exists and goes_on():
+            index = int(generator.choice(missing))
+            self.stages.run(_name(index), lambda index=index: self.simulation.sample(index))
+            missing = self.missing
+            if progress is not None:
+                n_samples = self.simulation.n_samples
+                left = sum(self.sizes[index] for index in missing)
+                progress(ProgressEvent("simulating", n_samples - left, n_samples))
+
+    def finish(self, out: Path) -> None:
+        """Write the set to `out`, complete or not at all, and remove the folder.
+
+        If another process did so meanwhile, there is nothing left to do.
+
+        Raises
+        ------
+        FileError
+            If chunks are missing, or the place is not writable.
+        """
+        work = self.path / f"complete-{uuid.uuid4().hex[:8]}.h5"
+        simulation = self.simulation
+        try:
+            if self.stages.exists:
+                write_training_set(
+                    work,
+                    self._chunks(),
+                    simulation.n_samples,
+                    simulation.model,
+                    simulation.prior,
+                    simulation.provenance,
+                )
+                replace(work, out)
+        except FileNotFoundError:
+            work.unlink(missing_ok=True)
+            if self.stages.exists:
+                raise FileError(f"{self.path}: chunks are missing; repeat the command to simulate them") from None
+        if not out.is_file():
+            raise FileError(f"{out}: the folder of finished chunks was removed; repeat the command to simulate them")
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _chunks(self) -> Iterator[Chunk]:
+        for index, size in enumerate(self.sizes):
+            with np.load(self.stages.file(_name(index), ".npz"), allow_pickle=False) as stored:
+                yield Chunk(*(stored[name][:size] for name in Chunk._fields))
+
+
+def _name(index: int) -> str:
+    return f"chunk-{index:06d}"
+
+
+def _sha256(values: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()

@@ -3,11 +3,12 @@
 import jax
 import numpy as np
 
-from raofit.estimators.network import NetworkEstimator
+from raofit.estimators.network import NetworkEstimator, as_inputs
 from raofit.models import IVIM
 from raofit.noise import NOISE_MODELS
 from raofit.training.networks import Perceptron
 from raofit.training.prior import Prior
+from tests.recipes import complex_toy
 
 B_VALUES = [0, 10, 20, 30, 50, 80, 100, 200, 400, 800]
 
@@ -41,4 +42,35 @@ def untrained(
         standard_error_factors=np.ones(n_parameters),
         card={"entries": []},
         provenance={"seed": seed},
+    )
+
+
+def untrained_complex(*, seed=0, input_scaling="first", has_normalization=True, estimated=("R", "omega")):
+    """Two of three parameters from six complex coefficients with an unknown amplitude."""
+    model = complex_toy.model()
+    ranges = np.array([parameter.typical for parameter in model.parameters if parameter.name in estimated])
+    network = Perceptron(
+        sizes=(12, 16, 16, len(estimated)),
+        output_scales=(1.0,) * len(estimated),
+        constraint="sigmoid",
+        output_ranges=tuple((float(low), float(high)) for low, high in ranges),
+        input_scaling=input_scaling,
+        has_complex_amplitude=True,
+        has_normalization=has_normalization,
+        skips=((1, 2),),
+        standardizes_inputs=True,
+    )
+    signals = as_inputs(np.asarray(model.signal(Prior.typical(model).sample(jax.random.key(1), 200))))
+    return NetworkEstimator(
+        model=model,
+        network=network,
+        weights=np.asarray(network.initial_weights(jax.random.key(seed))),
+        statistics=np.asarray(network.initial_statistics(signals.T)),
+        noise_name="complex-gaussian",
+        snr_range=(20.0, 60.0),
+        prior=Prior.typical(model),
+        input_range=np.stack([np.full(12, -1e6), np.full(12, 1e6)]),
+        label_range=ranges.T,
+        standard_error_factors=np.ones(len(estimated)),
+        estimated=estimated,
     )

@@ -12,10 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raofit.core.errors import FileError, ProtocolError
+from raofit.io import network_file
 from raofit.io.network_file import load_network, save_network
-from raofit.models import IVIM, FunctionModel, MonoExponentialADC, MonoExponentialT2
+from raofit.models import IVIM, REGISTRY, Compressed, FunctionModel, MonoExponentialADC, MonoExponentialT2
 from raofit.models import Parameter as ModelParameter
-from tests.estimators.untrained import B_VALUES, untrained
+from raofit.models._registry import Registered
+from tests.estimators.untrained import B_VALUES, untrained, untrained_complex
+from tests.recipes import complex_toy
 
 
 @pytest.fixture
@@ -31,12 +34,13 @@ def path(tmp_path):
         untrained(IVIM(B_VALUES, form="total"), input_scaling="norm"),
         untrained(MonoExponentialT2([0.01, 0.02, 0.05]), noise_name="gaussian"),
         untrained(MonoExponentialADC([0, 1000]), noise_name="complex-gaussian"),
+        untrained_complex(),
     ],
-    ids=["ivim", "ivim-total", "t2", "adc"],
+    ids=["ivim", "ivim-total", "t2", "adc", "complex"],
 )
 def test_round_trip_gives_the_same_estimates(tmp_path, estimator):
     save_network(tmp_path / "net", estimator)
-    loaded = load_network(tmp_path / "net")
+    loaded = load_network(tmp_path / "net", model=estimator.model if estimator.estimated else None)
     measurements = np.random.default_rng(0).uniform(0.1, 1, (50, estimator.model.n_measurements))
     if estimator.noise_name == "complex-gaussian":
         measurements = measurements * (1 + 0.1j)
@@ -44,7 +48,7 @@ def test_round_trip_gives_the_same_estimates(tmp_path, estimator):
     np.testing.assert_array_equal(first.values, second.values)
     np.testing.assert_array_equal(first.status, second.status)
     np.testing.assert_array_equal(first.standard_errors, second.standard_errors)
-    for field in ("network", "noise_name", "snr_range", "prior", "card", "provenance"):
+    for field in ("network", "noise_name", "snr_range", "prior", "card", "provenance", "estimated"):
         assert getattr(loaded, field) == getattr(estimator, field), field
     assert loaded.model.name == estimator.model.name
 
@@ -126,7 +130,7 @@ def _rewritten(path, change):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda header, _: header.update(format="raofit network 2"),
+        lambda header, _: header.update(format="raofit network 1"),
         lambda header, _: header.pop("network"),
         lambda header, _: header["network"].update(sizes=[10, 10, 4]),
         lambda header, _: header["network"].update(constraint="eval"),
@@ -174,3 +178,24 @@ def test_a_users_own_model_must_be_given_and_must_match(tmp_path):
 def test_weights_survive_exactly(path):
     np.testing.assert_array_equal(load_network(path).weights, untrained().weights)
     assert dataclasses.is_dataclass(load_network(path))
+
+
+def test_a_compressed_model_comes_back_with_its_basis(tmp_path, monkeypatch):
+    """Long settings and the basis are arrays of the file; the model is built from them where its name is known."""
+    network = untrained_complex()
+    monkeypatch.setattr(network_file, "_MOST_IN_HEADER", 10)
+    save_network(tmp_path / "net", network)
+    with safetensors.safe_open(tmp_path / "net", framework="numpy") as file:
+        assert json.loads(file.metadata()["raofit"])["model"]["protocol"] == {"times": None}
+        np.testing.assert_array_equal(file.get_tensor("protocol.times"), complex_toy.TIMES)
+    with pytest.raises(FileError, match="two-frequencies"):
+        load_network(tmp_path / "net")
+    kind = complex_toy.TwoFrequencies
+    monkeypatch.setitem(REGISTRY, "two-frequencies", Registered(kind, kind))
+    loaded = load_network(tmp_path / "net")
+    np.testing.assert_array_equal(loaded.model.basis, network.model.basis)
+    np.testing.assert_array_equal(loaded.weights, network.weights)
+    with pytest.raises(ProtocolError, match="another basis"):
+        load_network(tmp_path / "net", model=Compressed(kind(complex_toy.TIMES), complex_toy.basis(seed=1)))
+    with pytest.raises(ProtocolError, match="6 coefficients, but the model gives samples"):
+        load_network(tmp_path / "net", model=kind(complex_toy.TIMES))

@@ -17,7 +17,7 @@ from raofit.estimators.estimate import Estimate
 from raofit.models import AbstractSignalModel
 from raofit.noise import NOISE_MODELS
 from raofit.training.networks import Perceptron
-from raofit.training.prior import Prior
+from raofit.training.prior import AbstractPrior
 
 _CHUNK = 65_536  # voxels per call: input, hidden layers and output together stay near the cache
 _SMALLEST_CHUNK = 256
@@ -52,7 +52,7 @@ class NetworkEstimator:
     weights: Float[np.ndarray, " weight"]
     noise_name: str
     snr_range: tuple[float, float]
-    prior: Prior
+    prior: AbstractPrior
     input_range: Float[np.ndarray, "2 input"]
     label_range: Float[np.ndarray, "2 parameter"]
     standard_error_factors: Float[np.ndarray, " parameter"]
@@ -239,9 +239,11 @@ def check_protocol(estimator: NetworkEstimator, protocol: Mapping[str, np.ndarra
     ProtocolError
         If the settings differ, with a sentence that shows both.
     """
-    own = estimator.model.protocol
-    given = {name: np.atleast_1d(np.asarray(values, dtype=np.float64)) for name, values in protocol.items()}
-    if sorted(own) == sorted(given) and all(given[name].shape == np.shape(own[name]) for name in own):
+    own, given = (
+        {name: np.atleast_1d(np.asarray(values, dtype=np.float64)) for name, values in settings.items()}
+        for settings in (estimator.model.protocol, protocol)
+    )
+    if sorted(own) == sorted(given) and all(given[name].shape == own[name].shape for name in own):
         if all(_is_same(given[name], own[name]) for name in own):
             return np.arange(estimator.model.n_measurements)
         if not estimator.model.has_complex_amplitude:

@@ -85,6 +85,22 @@ def test_a_basis_of_the_directions_alone_keeps_the_bound_of_a_voxel(simulated):
     np.testing.assert_allclose(kept, crb(POOLS, POINTS[0], NOISE), rtol=1e-8)
 
 
+def test_hermitian_construction_is_the_published_one(simulated):
+    """One QR per parameter with its derivative as the last column; add conjugates; singular vectors, real parts."""
+    signals, jacobians = (array[:20] for array in simulated)
+    snapshots = []
+    for signal, jacobian in zip(signals, jacobians, strict=True):
+        snapshots.append(0.3 * signal)
+        for k in (0, 2):
+            others = np.delete(jacobian, k, axis=1)
+            columns = np.concatenate([signal[:, None], others, jacobian[:, k : k + 1]], axis=1)
+            snapshots.append(0.7 * np.linalg.qr(columns)[0][:, -1])
+    snapshots = np.array(snapshots)
+    expected = np.linalg.svd(np.concatenate([snapshots, snapshots.conj()]).T)[0][:, :4]
+    found = crb_svd_basis(signals, jacobians, 4, weight=0.7, parameters=[0, 2], fisher="hermitian")
+    np.testing.assert_allclose(np.abs(np.sum(found * expected, axis=0)), 1, atol=1e-6)
+
+
 def test_only_the_chosen_parameters_count(simulated):
     signals, jacobians = simulated
     first = crb_svd_basis(signals, jacobians, 5, weight=0.9, parameters=[0])

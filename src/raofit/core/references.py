@@ -61,6 +61,14 @@ def cited_keys(subject: object) -> list[str]:
 
 
 REFERENCES: dict[str, Reference] = {
+    "asslander2022": Reference(
+        "article",
+        "Assländer, Jakob and Gultekin, Cem and Flassbeck, Sebastian and Glaser, Steffen J. and Sodickson, Daniel K.",
+        "Generalized Bloch model: A theory for pulsed magnetization transfer",
+        "Magnetic Resonance in Medicine 87(4):2003-2017",
+        2022,
+        doi="10.1002/mrm.29071",
+    ),
     "barbieri2020": Reference(
         "article",
         "Barbieri, Sebastiano and Gurney-Champion, Oliver J. and Klaassen, Remy and Thoeny, Harriet C.",
@@ -85,6 +93,14 @@ REFERENCES: dict[str, Reference] = {
         2024,
         doi="10.59275/j.melba.2024-geb5",
         note="arXiv:2205.05587 (2022)",
+    ),
+    "graham1997": Reference(
+        "article",
+        "Graham, Simon J. and Henkelman, R. Mark",
+        "Understanding pulsed magnetization transfer",
+        "Journal of Magnetic Resonance Imaging 7(5):903-912",
+        1997,
+        doi="10.1002/jmri.1880070520",
     ),
     "gudbjartsson1995": Reference(
         "article",
@@ -197,6 +213,14 @@ REFERENCES: dict[str, Reference] = {
         2025,
         doi="10.1002/nbm.70136",
         note="arXiv:2307.07072 (2023)",
+    ),
+    "sled2000": Reference(
+        "article",
+        "Sled, John G. and Pike, G. Bruce",
+        "Quantitative Interpretation of Magnetization Transfer in Spoiled Gradient Echo MRI Sequences",
+        "Journal of Magnetic Resonance 145(1):24-36",
+        2000,
+        doi="10.1006/jmre.2000.2059",
     ),
     "zhang2022": Reference(
         "article",

@@ -7,16 +7,21 @@ import numpy as np
 from hypothesis import strategies
 
 from raofit.models import REGISTRY, AbstractSignalModel, BlackBoxModel, FunctionModel, Parameter, build
+from raofit.noise import AbstractNoise, ComplexGaussian, Gaussian
+from tests.estimators.complex_toy import Echoes
 
 # One plausible value list per protocol field; a model with a new field adds its line here.
 PROTOCOLS = {
     "b_values": [0.0, 10.0, 20.0, 30.0, 50.0, 80.0, 100.0, 200.0, 400.0, 800.0],
     "echo_times": [0.005, 0.01, 0.02, 0.04, 0.08, 0.16],
+    "flip_angles": [np.pi, *np.abs(np.sin(np.arange(59) / 4.0))],
+    "pulse_durations": [5e-4, *np.linspace(1e-4, 4e-4, 59)],
+    "repetition_time": 3.5e-3,
 }
 LARGEST_AMPLITUDE = 1e4  # stands in for an unbounded amplitude: scanner units
 
 
-def protocol_of(name: str) -> dict[str, list[float]]:
+def protocol_of(name: str) -> dict[str, list[float] | float]:
     return {field.name: PROTOCOLS[field.name] for field in REGISTRY[name].kind.protocol_fields}
 
 
@@ -53,10 +58,18 @@ def model_named(name: str) -> AbstractSignalModel:
             protocol={"echo_times": PROTOCOLS["echo_times"]},
             name="black-box",
         )
+    if name == "echoes":
+        return Echoes()
     return build(name, protocol_of(name))
 
 
-MODEL_NAMES = [*REGISTRY, "function", "black-box"]
+# Variants of a simulator that takes long to compile are left to its own tests.
+MODEL_NAMES = [*(name for name in REGISTRY if not name.startswith("qmt-")), "function", "black-box", "echoes"]
+
+
+def noise_of(model: AbstractSignalModel, sigma: float) -> AbstractNoise:
+    """Noise of the kind the model's measurements have."""
+    return (ComplexGaussian if model.has_complex_amplitude else Gaussian)(sigma)
 
 
 def ranges_of(model: AbstractSignalModel, kind: str) -> np.ndarray:

@@ -7,7 +7,6 @@ from raofit.core.errors import ProtocolError
 from raofit.core.status import Status
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
 from raofit.information.crb import crb
-from raofit.noise import Gaussian
 from tests.contract import subjects
 
 SIGMA = 1e-3
@@ -20,15 +19,15 @@ def fitted(request):
     model = subjects.model_named(request.param)
     truths = subjects.random_vectors(model, N).astype(np.float32)
     signals = np.asarray(model.signal(truths))
-    broken = np.array([[np.nan], [np.inf], [0.0]], dtype=np.float32) * np.ones_like(signals[:1])
-    estimate = MaximumLikelihood(model, Gaussian(SIGMA)).estimate(np.concatenate([signals, broken]))
+    broken = np.broadcast_to(np.array([[np.nan], [np.inf], [0.0]], signals.dtype), (3, signals.shape[1]))
+    estimate = MaximumLikelihood(model, subjects.noise_of(model, SIGMA)).estimate(np.concatenate([signals, broken]))
     return model, truths, estimate
 
 
 def test_noise_free_voxels_are_recovered(fitted):
     """The fit may stop 1e-4 of log-likelihood short of the optimum, √(2e-4) = 0.014 standard deviations; allow 0.1."""
     model, truths, estimate = fitted
-    bound = np.sqrt(crb(model, truths, Gaussian(SIGMA)))
+    bound = np.sqrt(crb(model, truths, subjects.noise_of(model, SIGMA)))
     assert np.all(np.abs(estimate.values[:N] - truths) < 0.1 * bound + 1e-5 * np.abs(truths))
     assert set(estimate.status[:N]) <= {Status.OK}
 
@@ -43,7 +42,7 @@ def test_voxels_that_cannot_be_fitted_are_marked(fitted):
 def test_standard_errors_are_the_bound_at_the_estimate(fitted):
     """Float32 inversion of a scaled information matrix: relative error about its condition number times 1e-7."""
     model, _, estimate = fitted
-    bound = np.sqrt(crb(model, estimate.values[:N].astype(np.float64), Gaussian(SIGMA)))
+    bound = np.sqrt(crb(model, estimate.values[:N].astype(np.float64), subjects.noise_of(model, SIGMA)))
     np.testing.assert_allclose(estimate.standard_errors[:N], bound, rtol=2e-2)
 
 
@@ -55,7 +54,15 @@ def test_result_has_the_shape_of_the_batch(fitted):
     assert sum(estimate.counts().values()) == N + 3
 
 
+def test_a_noise_free_voxel_leaves_no_residual(fitted):
+    """Single precision and a fit that may stop 1e-4 of log-likelihood short: χ² < 0.01 over one degree of freedom."""
+    model, _, estimate = fitted
+    assert np.all(estimate.diagnostics["reduced_chi_square"][:N] < 0.01)
+    if model.has_complex_amplitude:
+        np.testing.assert_allclose(estimate.diagnostics["amplitude"][:N], 1.0, rtol=0.05)
+
+
 def test_another_number_of_measurements_is_refused(fitted):
     model = fitted[0]
     with pytest.raises(ProtocolError, match=rf"expected {model.n_measurements} measurements"):
-        MaximumLikelihood(model, Gaussian(SIGMA)).estimate(np.ones((2, model.n_measurements + 1)))
+        MaximumLikelihood(model, subjects.noise_of(model, SIGMA)).estimate(np.ones((2, model.n_measurements + 1)))

@@ -12,6 +12,7 @@ from raofit.core.status import Status
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
 from raofit.models import IVIM, BlackBoxModel, FunctionModel, MonoExponentialADC, MonoExponentialT2
 from raofit.noise import ComplexGaussian, Gaussian, Rician
+from tests.estimators.complex_toy import Echoes, Given, bound_with_unknown_amplitude
 from tests.oracles import formulas
 
 SIGMA = 1 / 15
@@ -214,3 +215,77 @@ def test_wrong_number_of_measurements_is_refused():
     fit = MaximumLikelihood(MonoExponentialADC([0, 1000]), Gaussian(0.1))
     with pytest.raises(ProtocolError, match=r"expected 2 measurements on the last axis, got shape \(5, 3\)"):
         fit.estimate(np.ones((5, 3)))
+
+
+def complex_measurements(n, sigma, seed=4):
+    """Echoes of random voxels, times one complex M0, with noise."""
+    model = Echoes()
+    low, high = np.array([item.typical for item in model.parameters]).T
+    truths = np.random.default_rng(seed).uniform(low, high, (n, 3)).astype(np.float32)
+    signals = 2e-6 * np.exp(2j) * np.asarray(model.signal(truths))
+    return model, truths, np.asarray(ComplexGaussian(sigma).sample(jax.random.key(seed), signals))
+
+
+def test_a_complex_amplitude_is_eliminated():
+    """Scanner units, SNR 100: 40 voxels × 3 parameters stay within 5 standard errors of the truth."""
+    sigma = 2e-8
+    model, truths, measurements = complex_measurements(40, sigma)
+    estimate = MaximumLikelihood(model, ComplexGaussian(sigma)).estimate(measurements.reshape(5, 8, -1))
+    assert estimate.counts() == {Status.OK: 40}
+    assert np.all(np.abs(estimate.values.reshape(40, 3) - truths) < 5 * estimate.standard_errors.reshape(40, 3))
+    amplitude = estimate.diagnostics["amplitude"]
+    assert amplitude.shape == (5, 8)
+    assert np.allclose(amplitude, 2e-6 * np.exp(2j), rtol=0.1)
+    expected = [bound_with_unknown_amplitude(model, v, 2e-6, sigma) for v in estimate.values[0].astype(float)]
+    assert np.allclose(estimate.standard_errors[0], np.sqrt(expected), rtol=0.1)
+    # χ² of 40 voxels with 40 − 5 degrees of freedom each: mean 1 ± 5·√(2/1400)
+    assert abs(estimate.diagnostics["reduced_chi_square"].mean() - 1) < 5 * np.sqrt(2 / 1400)
+
+
+def test_the_relative_residual_needs_no_sigma():
+    model, _, measurements = complex_measurements(20, 2e-8)
+    right, wrong = (MaximumLikelihood(model, ComplexGaussian(s)).estimate(measurements) for s in (2e-8, 6e-8))
+    assert np.allclose(wrong.diagnostics["relative_residual"], right.diagnostics["relative_residual"], rtol=1e-3)
+    assert np.allclose(9 * wrong.diagnostics["reduced_chi_square"], right.diagnostics["reduced_chi_square"], rtol=1e-2)
+
+
+def test_fits_begin_at_another_estimate_or_its_mirror_image():
+    """Starts two standard errors off without the sign of omega0, and no start at all for some, end where all do."""
+    sigma = 2e-8
+    model, _, measurements = complex_measurements(40, sigma)
+    best = MaximumLikelihood(model, ComplexGaussian(sigma)).estimate(measurements)
+    values = best.values + 2 * best.standard_errors
+    values[:, 2] = np.abs(values[:, 2])
+    values[::7] = np.nan
+    fit = MaximumLikelihood(model, ComplexGaussian(sigma), initialize_with=Given(values, model.parameter_names))
+    found = fit.estimate(measurements)
+    assert found.counts() == {Status.OK: 40}
+    assert np.all(np.abs(found.values - best.values) < 0.05 * best.standard_errors)
+
+
+def test_more_starts_and_atoms_find_no_worse_optimum():
+    sigma = 2e-7
+    model, _, measurements = complex_measurements(40, sigma)
+    ranges = {"R1": (0.2, 3.0)}
+    one = MaximumLikelihood(model, ComplexGaussian(sigma)).estimate(measurements)
+    fit = MaximumLikelihood(model, ComplexGaussian(sigma), n_starts=3, n_atoms=500, start_ranges=ranges)
+    many = fit.estimate(measurements)
+    assert np.all(many.diagnostics["objective"] < one.diagnostics["objective"] + 1e-2)
+
+
+def test_gaussian_fits_know_their_chi_square():
+    """Mean over 200 voxels with 3 − 2 = 1 degree of freedom: 1 ± 5·√(2/200)."""
+    model = MonoExponentialADC([0, 500, 1000])
+    signal = np.broadcast_to(np.asarray(model.signal([1.0, 1e-3])), (200, 3))
+    for noise, freedom in ((Gaussian(0.01), 1), (ComplexGaussian(0.01), 4)):
+        found = MaximumLikelihood(model, noise).estimate(noise.sample(jax.random.key(1), signal))
+        assert abs(found.diagnostics["reduced_chi_square"].mean() - 1) < 5 * np.sqrt(2 / (200 * freedom))
+    magnitudes = MaximumLikelihood(model, Rician(0.01)).estimate(signal)
+    assert "reduced_chi_square" not in magnitudes.diagnostics
+
+
+def test_no_voxels_give_empty_maps():
+    model = Echoes()
+    estimate = MaximumLikelihood(model, ComplexGaussian(0.1)).estimate(np.zeros((0, 20), np.complex64))
+    assert estimate.values.shape == (0, 3)
+    assert estimate.diagnostics["amplitude"].shape == (0,)

@@ -94,6 +94,14 @@ REFERENCES: dict[str, Reference] = {
         doi="10.59275/j.melba.2024-geb5",
         note="arXiv:2205.05587 (2022)",
     ),
+    "golub2003": Reference(
+        "article",
+        "Golub, Gene and Pereyra, Victor",
+        "Separable nonlinear least squares: the variable projection method and its applications",
+        "Inverse Problems 19(2):R1-R26",
+        2003,
+        doi="10.1088/0266-5611/19/2/201",
+    ),
     "graham1997": Reference(
         "article",
         "Graham, Simon J. and Henkelman, R. Mark",
@@ -127,6 +135,14 @@ REFERENCES: dict[str, Reference] = {
         "Scientific Data 9:517",
         2022,
         doi="10.1038/s41597-022-01571-4",
+    ),
+    "kaufman1975": Reference(
+        "article",
+        "Kaufman, Linda",
+        "A variable projection method for solving separable nonlinear least squares problems",
+        "BIT Numerical Mathematics 15:49-57",
+        1975,
+        doi="10.1007/BF01932995",
     ),
     "kay1993": Reference(
         "book",
@@ -169,6 +185,13 @@ REFERENCES: dict[str, Reference] = {
         "Radiology 161(2):401-407",
         1986,
         doi="10.1148/radiology.161.2.3763909",
+    ),
+    "lecam1956": Reference(
+        "article",
+        "Le Cam, Lucien",
+        "On the asymptotic theory of estimation and testing hypotheses",
+        "Proceedings of the Third Berkeley Symposium on Mathematical Statistics and Probability 1:129-156",
+        1956,
     ),
     "liu2020": Reference(
         "article",
@@ -221,6 +244,14 @@ REFERENCES: dict[str, Reference] = {
         "Journal of Magnetic Resonance 145(1):24-36",
         2000,
         doi="10.1006/jmre.2000.2059",
+    ),
+    "vandervaart1998": Reference(
+        "book",
+        "van der Vaart, Aad W.",
+        "Asymptotic Statistics",
+        "Cambridge University Press",
+        1998,
+        doi="10.1017/CBO9780511802256",
     ),
     "zhang2022": Reference(
         "article",

@@ -18,7 +18,6 @@ from raofit.noise import Gaussian
 _ATOMS_PER_REGION = {1: 64, 2: 128}
 _MOST_ATOMS_PER_REGION = 256
 _SIMULATED_ATOMS = 4096
-_SIMULATED_AT_ONCE = 512
 _BLOCK = 1024
 _UNBOUNDED = 100.0
 
@@ -128,15 +127,12 @@ def _simulated(
     n_atoms: int,
     ranges: np.ndarray | None,
 ) -> Dictionary:
-    """Atoms of a model with a complex M0, simulated in equal batches so that one program serves all."""
+    """Atoms of a model with a complex M0."""
     typical = np.array([item.typical for item in model.parameters]) if ranges is None else ranges
     inside = np.clip(typical, bounds[:, :1], bounds[:, 1:])
     inside = np.where((inside[:, 0] < inside[:, 1])[:, None], inside, bounds)
-    n_kept = n_atoms // n_regions * n_regions
-    n_batches = -(-n_kept // _SIMULATED_AT_ONCE)
-    at_once = -(-n_kept // n_batches)
-    values = _fill(model, coordinates, inside, n_batches * at_once)
-    signals = np.concatenate([model.signal(part) for part in np.split(values, n_batches)])[:n_kept]
+    values = _fill(model, coordinates, inside, n_atoms // n_regions * n_regions)
+    signals = np.asarray(model.signal(values))
     signals = np.concatenate([signals.real, signals.imag], axis=-1)
     lengths = np.maximum(np.linalg.norm(signals, axis=-1), np.finfo(np.float32).tiny)
 
@@ -144,7 +140,7 @@ def _simulated(
         return np.moveaxis(array.reshape(-1, n_regions, *array.shape[1:]), 0, 1)
 
     return Dictionary(
-        values=by_region(values[:n_kept]),
+        values=by_region(values),
         signals=by_region(signals / lengths[:, None]),
         lengths=by_region(lengths),
         amplitude_index=None,
@@ -181,7 +177,7 @@ def _fill(model: AbstractSignalModel, coordinates: Coordinates, bounds: np.ndarr
         power = int(np.ceil(np.log2(n_atoms)))
         unit = scipy.stats.qmc.Sobol(len(shape), scramble=False).random_base2(power)[:n_atoms]
         points = low + (high - low) * (unit + 0.5 / n_atoms)
-        values[:, shape] = np.where(is_log, np.exp(points), points)
+        values[:, shape] = np.where(is_log, np.exp(np.where(is_log, points, 0.0)), points)
     return values
 
 

@@ -39,8 +39,9 @@ _SMALLEST_CHUNK = 256
 _LANES = 512
 _ACCELERATOR_CHUNK = 1_048_576
 _ACCELERATOR_LANES = 131_072
-_SIMULATED_CHUNK = 8192  # a simulator costs a millisecond per voxel and a minute to compile: few shapes, and few
-_SIMULATED_LANES = 128  # lanes for the last voxels to leave idle
+_SIMULATED_CHUNK = 8192  # a heavy simulator takes long to compile: few shapes
+_ITERATIONS = 100
+_FEW_ITERATIONS = 30
 _ROUGH_TOLERANCE = 2e-3
 _ROUGH_ITERATIONS = 30
 
@@ -68,7 +69,8 @@ class MaximumLikelihood:
     initialize_with : another estimator of the same parameters, such as a network: fits begin at its estimate or at the
         mirror image of it that explains the measurement best (`model.mirror_images`), and at the dictionary's where it
         has none.
-    max_iterations : per start; a voxel that needs more is marked `NOT_CONVERGED`.
+    max_iterations : per start; a voxel that needs more is marked `NOT_CONVERGED`. Default: 100, or 30 for a heavy
+        simulator, where the last voxel would keep a whole chunk waiting.
     tolerance : a fit ends when no more than this decrease of −log L is within reach.
     precision : "float32", or "float64" as a reference.
     progress : receives a `ProgressEvent` per chunk.
@@ -100,7 +102,7 @@ class MaximumLikelihood:
         n_atoms: int | None = None,
         start_ranges: Ranges | None = None,
         initialize_with: Estimator | None = None,
-        max_iterations: int = 100,
+        max_iterations: int | None = None,
         tolerance: float = 1e-5,
         precision: Literal["float32", "float64"] = "float32",
         progress: Progress | None = None,
@@ -121,13 +123,12 @@ class MaximumLikelihood:
         self._initial = initialize_with
         self._n_atoms = n_atoms
         self._start_ranges = None if start_ranges is None else resolve_ranges(model.parameters, start_ranges, "starts")
-        is_simulated = model.has_complex_amplitude
         n_shape = len(model.parameters) - (model.amplitude_index is not None)
-        self._n_starts = n_starts or (3 if n_shape >= 3 and not is_simulated else 1)
-        n_lanes = _LANES if jax.default_backend() == "cpu" else _ACCELERATOR_LANES
-        if is_simulated:
-            n_lanes = _SIMULATED_LANES
-        self._settings = _Settings(start, n_lanes, max_iterations, tolerance)
+        self._n_starts = n_starts or (3 if n_shape >= 3 and not model.has_complex_amplitude else 1)
+        is_light = model.lanes_at_once is None
+        n_lanes = model.lanes_at_once or (_LANES if jax.default_backend() == "cpu" else _ACCELERATOR_LANES)
+        most = max_iterations or (_ITERATIONS if is_light else _FEW_ITERATIONS)
+        self._settings = _Settings(start, n_lanes, most, tolerance)
 
     def estimate(
         self,
@@ -201,7 +202,7 @@ class MaximumLikelihood:
     def _batches(self, n_voxels: int) -> Batches:
         is_cpu = jax.default_backend() == "cpu"
         n_workers = (os.cpu_count() or 1) if is_cpu and self.model.is_differentiable else 1
-        if is_cpu and self.model.has_complex_amplitude:
+        if is_cpu and self.model.lanes_at_once is not None:
             return two_sizes(n_voxels, small=_SMALLEST_CHUNK, large=_SIMULATED_CHUNK, n_workers=n_workers)
         largest = _CHUNK if is_cpu else _ACCELERATOR_CHUNK
         return powers_of_two(n_voxels, smallest=_SMALLEST_CHUNK, largest=largest, n_workers=n_workers)

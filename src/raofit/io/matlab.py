@@ -68,7 +68,8 @@ def open_matlab(path: str | Path, what: str) -> MatlabFile:
     try:
         if h5py.is_hdf5(path):
             with h5py.File(path, "r") as file:
-                return MatlabFile(path, tuple(name for name in file if not name.startswith("#")), is_hdf5=True)
+                names = tuple(str(name) for name in file)
+            return MatlabFile(path, tuple(name for name in names if not name.startswith("#")), is_hdf5=True)
         with path.open("rb") as stream:
             header = stream.read(len(_V5_HEADER))
         if header == _V5_HEADER:

@@ -145,13 +145,11 @@ def _check_durations(path: Path, durations: np.ndarray) -> None:
 
 def _from_matlab(path: Path) -> tuple[np.ndarray, np.ndarray, float | None]:
     file = open_matlab(path, "flip angles and pulse durations")
-    arrays = [
-        _pulses_last(file.array(names, what).astype(np.float64))
-        for names, what in ((_ANGLES, "flip angles"), (_DURATIONS, "pulse durations"))
-    ]
+    angles = _pulses_last(file.array(_ANGLES, "flip angles").astype(np.float64))
+    durations = _pulses_last(file.array(_DURATIONS, "pulse durations").astype(np.float64))
     if file.first_of(_REPETITION) is None:
-        return *arrays, None
-    return *arrays, _repetition_time(path, file.array(_REPETITION, "repetition time").ravel().tolist())
+        return angles, durations, None
+    return angles, durations, _repetition_time(path, file.array(_REPETITION, "repetition time").ravel().tolist())
 
 
 def _pulses_last(values: np.ndarray) -> np.ndarray:
@@ -180,12 +178,12 @@ def _from_json(path: Path) -> tuple[np.ndarray, np.ndarray, float | None]:
 def _from_mapping(path: Path, content: Any) -> tuple[np.ndarray, np.ndarray, float | None]:
     if not isinstance(content, Mapping):
         raise FileError(f"{path}: expected the keys `{_ANGLES[-1]}` and `{_DURATIONS[-1]}` with lists of numbers")
-    arrays = []
-    for names, what in ((_ANGLES, "flip angles"), (_DURATIONS, "pulse durations")):
-        name = _key(path, content, names, what)
-        arrays.append(_numbers(path, content[name], f"`{name}`"))
+    angles, durations = (
+        _numbers(path, content[_key(path, content, names, what)], f"the {what}")
+        for names, what in ((_ANGLES, "flip angles"), (_DURATIONS, "pulse durations"))
+    )
     repetition = next((content[name] for name in _REPETITION if name in content), None)
-    return *arrays, None if repetition is None else _repetition_time(path, repetition)
+    return angles, durations, None if repetition is None else _repetition_time(path, repetition)
 
 
 def _from_csv(path: Path) -> tuple[np.ndarray, np.ndarray, float | None]:

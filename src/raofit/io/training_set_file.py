@@ -10,7 +10,7 @@ import dataclasses
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -25,6 +25,19 @@ from raofit.training.prior import AbstractPrior
 FORMAT = "raofit training set 1"
 _DATASETS = dict(zip(Chunk._fields, ("parameters", "coefficients", "bound", "component"), strict=True))
 _BASIS_TOLERANCE = 1e-6
+
+
+class _Stored(NamedTuple):
+    """What a file holds, as plain values and arrays."""
+
+    model: str
+    parameters: list[str]
+    settings: dict[str, Any]
+    protocol: dict[str, np.ndarray]
+    basis: np.ndarray | None
+    arrays: dict[str, np.ndarray]
+    prior: dict[str, Any]
+    provenance: dict[str, Any]
 
 
 def save_training_set(path: str | Path, samples: TrainingSet, *, force: bool = False) -> None:
@@ -65,13 +78,14 @@ def write_training_set(
             file.create_dataset(f"protocol/{name}", data=values)
         if isinstance(model, Compressed):
             file.create_dataset("basis", data=model.basis)
+        datasets: dict[str, h5py.Dataset] = {}
         start = 0
         for chunk in chunks:
             size = len(chunk.parameters)
             for name, array in zip(_DATASETS.values(), chunk, strict=True):
-                if start == 0:
-                    file.create_dataset(name, (n_samples, *array.shape[1:]), array.dtype)
-                file[name][start : start + size] = array
+                if name not in datasets:
+                    datasets[name] = file.create_dataset(name, (n_samples, *array.shape[1:]), array.dtype)
+                datasets[name][start : start + size] = array
             start += size
 
 
@@ -104,8 +118,16 @@ def load_training_set(path: str | Path, *, model: AbstractSignalModel | None = N
         raise FileError(f"{path}: this is not an HDF5 file; expected a training set written by `raofit simulate`")
     try:
         with h5py.File(path, "r") as file:
-            return _read(path, file, model)
-    except (FileError, ProtocolError):
+            stored = _stored(path, file)
+        built = _model_of(path, stored) if model is None else model
+        _check_model(stored, built)
+        _check_numbers(path, stored.arrays)
+        return TrainingSet(
+            **stored.arrays, model=built, prior=prior_from_dict(stored.prior), provenance=stored.provenance
+        )
+    except ProtocolError as error:
+        raise ProtocolError(f"{path}: {error}") from error
+    except FileError:
         raise
     except (OSError, RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise FileError(
@@ -113,7 +135,7 @@ def load_training_set(path: str | Path, *, model: AbstractSignalModel | None = N
         ) from error
 
 
-def _read(path: Path, file: h5py.File, model: AbstractSignalModel | None) -> TrainingSet:
+def _stored(path: Path, file: h5py.File) -> _Stored:
     found = file.attrs.get("format")
     if found != FORMAT:
         what = "no training set" if found is None else f"the format `{found}`"
@@ -123,73 +145,73 @@ def _read(path: Path, file: h5py.File, model: AbstractSignalModel | None) -> Tra
     missing = [name for name in _DATASETS.values() if name not in file]
     if missing:
         raise FileError(f"{path}: the dataset `{missing[0]}` is missing; the file has {', '.join(sorted(file))}")
-    stored = _model_of(path, file) if model is None else model
-    _check_model(path, file, stored)
-    arrays = {name: file[dataset][()] for name, dataset in _DATASETS.items()}
-    _check_numbers(path, arrays)
-    try:
-        return TrainingSet(
-            **arrays,
-            model=stored,
-            prior=prior_from_dict(json.loads(file.attrs["prior"])),
-            provenance=json.loads(file.attrs["provenance"]),
-        )
-    except ProtocolError as error:
-        raise FileError(f"{path}: {error}") from error
+    plain = {name: json.loads(str(file.attrs[name])) for name in ("parameters", "settings", "prior", "provenance")}
+    return _Stored(
+        model=str(file.attrs["model"]),
+        protocol={name: _array(file, f"protocol/{name}") for name in _group(file, "protocol")},
+        basis=_array(file, "basis") if "basis" in file else None,
+        arrays={name: _array(file, dataset) for name, dataset in _DATASETS.items()},
+        **plain,
+    )
 
 
-def _model_of(path: Path, file: h5py.File) -> AbstractSignalModel:
-    name = file.attrs["model"]
-    if name not in REGISTRY:
+def _array(file: h5py.File, name: str) -> np.ndarray:
+    item = file[name]
+    if not isinstance(item, h5py.Dataset):
+        raise TypeError(f"`{name}` is no dataset")
+    return item[()]
+
+
+def _group(file: h5py.File, name: str) -> list[str]:
+    group = file.get(name)
+    return sorted(group) if isinstance(group, h5py.Group) else []
+
+
+def _model_of(path: Path, stored: _Stored) -> AbstractSignalModel:
+    if stored.model not in REGISTRY:
         raise FileError(
-            f"{path}: the set was simulated with the model `{name}`, which raofit does not know by name; "
+            f"{path}: the set was simulated with the model `{stored.model}`, which raofit does not know by name; "
             "pass it as load_training_set(path, model=...)"
         )
-    model = build(name, _protocol_of(file))
-    return Compressed(model, file["basis"][()]) if "basis" in file else model
+    model = build(stored.model, stored.protocol)
+    return model if stored.basis is None else Compressed(model, stored.basis)
 
 
-def _protocol_of(file: h5py.File) -> dict[str, np.ndarray]:
-    return {name: values[()] for name, values in file.get("protocol", {}).items()}
-
-
-def _check_model(path: Path, file: h5py.File, model: AbstractSignalModel) -> None:
-    """Raise `ProtocolError` unless the file's samples are signals of `model`."""
-    names = json.loads(file.attrs["parameters"])
-    if file.attrs["model"] != model.name or names != list(model.parameter_names):
+def _check_model(stored: _Stored, model: AbstractSignalModel) -> None:
+    """Raise `ProtocolError` unless the samples are signals of `model`."""
+    if stored.model != model.name or stored.parameters != list(model.parameter_names):
         raise ProtocolError(
-            f"{path}: the set is of the model `{file.attrs['model']}` with {', '.join(names)}, "
+            f"the set is of the model `{stored.model}` with {', '.join(stored.parameters)}, "
             f"expected `{model.name}` with {', '.join(model.parameter_names)}; simulate a set for this model"
         )
-    stored, expected = _protocol_of(file), {name: np.asarray(values) for name, values in model.protocol.items()}
-    differing = [
-        name
-        for name in sorted(stored.keys() | expected.keys())
-        if name not in stored or name not in expected or not np.array_equal(stored[name], expected[name])
-    ]
-    if differing:
-        raise ProtocolError(
-            f"{path}: the set was simulated for another protocol (`{differing[0]}` differs); "
-            "simulate a set for this protocol"
-        )
-    options, own = json.loads(file.attrs["settings"]), model_settings(model)
-    for name in sorted(options.keys() | own.keys()):
-        if options.get(name) != own.get(name):
+    expected = {name: np.asarray(values) for name, values in model.protocol.items()}
+    for name in sorted(stored.protocol.keys() | expected.keys()):
+        if not np.array_equal(stored.protocol.get(name, ()), expected.get(name, ())):
             raise ProtocolError(
-                f"{path}: the set was simulated with {name} = {options.get(name)!r}, expected {own.get(name)!r}; "
+                f"the set was simulated for another protocol (`{name}` differs); simulate a set for this protocol"
+            )
+    settings = model_settings(model)
+    for name in sorted(stored.settings.keys() | settings.keys()):
+        if stored.settings.get(name) != settings.get(name):
+            raise ProtocolError(
+                f"the set was simulated with {name} = {stored.settings.get(name)!r}, expected {settings.get(name)!r}; "
                 "pass the model it was simulated with, or simulate a set for this one"
             )
-    basis = file["basis"][()] if "basis" in file else None
-    wanted = model.basis if isinstance(model, Compressed) else None
-    if (basis is None) != (wanted is None):
+    _check_basis(stored.basis, model.basis if isinstance(model, Compressed) else None)
+
+
+def _check_basis(basis: np.ndarray | None, expected: np.ndarray | None) -> None:
+    if basis is None and expected is None:
+        return
+    if basis is None or expected is None:
         raise ProtocolError(
-            f"{path}: the set holds {'samples' if basis is None else 'coefficients in a basis'}, "
-            f"expected {'samples' if wanted is None else 'coefficients'}; simulate a set as the measurements are"
+            f"the set holds {'samples' if basis is None else 'coefficients in a basis'}, "
+            f"expected {'samples' if expected is None else 'coefficients'}; simulate a set as the measurements are"
         )
-    if basis is not None and not (basis.shape == wanted.shape and np.allclose(basis, wanted, atol=_BASIS_TOLERANCE)):
+    if basis.shape != expected.shape or not np.allclose(basis, expected, atol=_BASIS_TOLERANCE):
         raise ProtocolError(
-            f"{path}: the set holds coefficients in another basis ({basis.shape[0]}×{basis.shape[1]}, expected "
-            f"{wanted.shape[0]}×{wanted.shape[1]}); simulate a set with the basis of the measurements"
+            f"the set holds coefficients in another basis ({basis.shape[0]}×{basis.shape[1]}, expected "
+            f"{expected.shape[0]}×{expected.shape[1]}); simulate a set with the basis of the measurements"
         )
 
 

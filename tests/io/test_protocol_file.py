@@ -1,6 +1,7 @@
 """Protocols from files, lists and sidecars."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -90,3 +91,41 @@ def test_settings_must_be_stated_without_an_image():
         stated_protocol(["b_values"], bval=None, te=None)
     with pytest.raises(ProtocolError, match="echo times are missing; give them with --te"):
         stated_protocol(["echo_times"], bval=None, te=None)
+
+
+@pytest.fixture
+def trains(tmp_path):
+    path = tmp_path / "trains.toml"
+    path.write_text("flip_angles_rad = [3.1, 0.2, 0.4]\npulse_durations_s = 2e-4\n")
+    return path
+
+
+@pytest.mark.parametrize("tr", ["3.5ms", "0.0035", "3500us", " 3.5e-3s "])
+def test_pulse_trains_with_their_repetition_time(trains, tr):
+    fields = ["flip_angles", "pulse_durations", "repetition_time"]
+    protocol = stated_protocol(fields, trains=trains, tr=tr)
+    assert list(protocol) == fields
+    assert protocol["repetition_time"] == pytest.approx(3.5e-3)
+    np.testing.assert_array_equal(protocol["flip_angles"], [[3.1, 0.2, 0.4]])
+
+
+@pytest.mark.parametrize(
+    ("tr", "words"),
+    [
+        (None, "does not say the repetition time; give it with --tr"),
+        ("soon", "--tr soon: expected a time in seconds, or one with a unit as 3.5ms"),
+        ("3.5 lightyears", "--tr 3.5 lightyears: expected a time"),
+        ("0ms", "--tr 0ms: expected a repetition time > 0 s"),
+        ("-1", "--tr -1: expected a repetition time > 0 s"),
+        ("nan", "--tr nan: expected a repetition time > 0 s"),
+        ("0.1ms", "longer than the longest pulse"),
+    ],
+)
+def test_repetition_times_that_cannot_be(trains, tr, words):
+    with pytest.raises(ProtocolError, match=re.escape(words)):
+        stated_protocol(["flip_angles", "pulse_durations", "repetition_time"], trains=trains, tr=tr)
+
+
+def test_trains_must_be_given():
+    with pytest.raises(ProtocolError, match="the flip-angle trains are missing; give them with --trains FILE"):
+        stated_protocol(["flip_angles", "pulse_durations", "repetition_time"], bval=None, te=None)

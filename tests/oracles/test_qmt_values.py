@@ -59,15 +59,24 @@ def test_one_pulse_with_a_given_saturation_rate():
     np.testing.assert_allclose(state, expected, rtol=0, atol=1e-8)
 
 
+SHORT_TRAINS = {
+    "crushed": (
+        np.full(100, np.pi / 2),
+        (-0.0293059915, 0.0043294252, -0.0227614122),
+        (0.0620774076, 0.0615150297, 0.0622363456),
+    ),
+    "spoiled": (
+        np.linspace(0, np.pi / 2, 100),
+        (0, 0.001973833347, 0.002187565428),
+        (0.1268010473, 0.1257721537, 0.1247116100),
+    ),
+}
+
+
 @either_simulator
-@pytest.mark.parametrize(
-    ("flip_angles", "inversion", "first", "last"),
-    [
-        (np.full(100, np.pi / 2), "crushed", (-0.0293059915, 0.0043294252, -0.0227614122), (0.0620774076, 0.0615150297, 0.0622363456)),
-        (np.linspace(0, np.pi / 2, 100), "spoiled", (0, 0.001973833347, 0.002187565428), (0.1268010473, 0.1257721537, 0.1247116100)),
-    ],
-)  # fmt: skip
-def test_short_trains(simulate, flip_angles, inversion, first, last):
+@pytest.mark.parametrize("inversion", SHORT_TRAINS)
+def test_short_trains(simulate, inversion):
+    flip_angles, first, last = SHORT_TRAINS[inversion]
     parameters = (0.1, 1.0, 15.0, 30.0, 6.5, 10e-6, 0.0, 1.0)
     signal = simulate(parameters, flip_angles, np.full(100, 500e-6), 4e-3, inversion=inversion)
     np.testing.assert_allclose(signal[:3], first, rtol=0, atol=PRINTED)

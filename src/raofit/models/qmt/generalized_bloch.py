@@ -233,7 +233,7 @@ def _solve(
     semisolid: tuple[float, float, str],
     n_steps: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """m' = (still + ω·tipping)·m + recovery − ω·(memory of ω·m[−1]) in the last component, from `start`."""
+    """Solve m' = (still + ω·tipping)·m + recovery, less ω·(memory of ω·m[−1]) in the last component."""
     t2s, omega0, lineshape = semisolid
     _check(duration, t2s, lineshape)
     shape, identity, size = _sampled(waveform), np.eye(len(start)), len(start)

@@ -20,6 +20,7 @@ much alike, a few combinations of the Chebyshev polynomials serve them all (`sat
 
 import functools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -173,11 +174,15 @@ def _smooth_ceiling(value: Array, start: float, ceiling: float) -> Array:
 
 
 def _chebyshev_polynomials(x: Array, count: int) -> Array:
-    """T₀(x) … T_{count−1}(x), first axis."""
-    values = [jnp.ones_like(x), x]
-    while len(values) < count:
-        values.append(2.0 * x * values[-1] - values[-2])
-    return jnp.stack(values)
+    """T₀(x) … T_{count−1}(x), first axis. A scan, as the unrolled recurrence takes three times as long to compile."""
+
+    def step(last_two: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], Array]:
+        older, newer = last_two
+        following = 2.0 * x * newer - older
+        return (newer, following), following
+
+    first = jnp.ones_like(x), x
+    return jnp.concatenate([jnp.stack(first), jax.lax.scan(step, first, length=count - 2)[1]])
 
 
 def _check_pulses(pulses: np.ndarray) -> None:

@@ -78,7 +78,9 @@ def test_a_chunk_that_arrives_after_the_end_is_swept_away(whole, tmp_path):
         return SIMULATION.sample(0)
 
     busy.stages.run("chunk-000000", finish_meanwhile)
-    busy.fill()
+    events = []
+    busy.fill(progress=events.append)
+    assert not events
     busy.finish(tmp_path / "set.h5")
     assert [path.name for path in tmp_path.iterdir()] == ["set.h5"]
     assert (tmp_path / "set.h5").read_bytes() == whole

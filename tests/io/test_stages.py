@@ -1,5 +1,7 @@
 """Stages of a long run: computed once, stored whole, refused for other settings."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,27 @@ def test_an_interrupted_stage_leaves_nothing(tmp_path):
         folder.run("scan", interrupted)
     assert [path.name for path in folder.path.iterdir()] == ["settings.sha256"]
     assert folder.run("scan", lambda: {"n": 2})["n"] == 2
+
+
+def test_two_processes_may_finish_the_same_stage(tmp_path):
+    one, other = (StageFolder(tmp_path / "work", {"seed": 0}) for _ in range(2))
+
+    def compute():
+        other.run("scan", lambda: {"n": 2})
+        return {"n": 2}
+
+    assert not one.has("scan")
+    assert one.run("scan", compute)["n"] == 2
+    assert one.has("scan")
+
+
+def test_a_removed_folder_is_noticed(tmp_path):
+    folder = StageFolder(tmp_path / "work", {"seed": 0})
+    assert folder.exists
+    shutil.rmtree(folder.path)
+    assert not folder.exists
+    folder.run("scan", lambda: {"n": 2})
+    assert not folder.exists
 
 
 def test_stages_of_other_settings_are_refused(tmp_path):

@@ -57,6 +57,7 @@ def test_a_chunk_depends_on_its_index_alone(samples):
     np.testing.assert_array_equal(alone.parameters, samples.parameters[40:80])
     np.testing.assert_array_equal(alone.signals, samples.signals[40:80])
     np.testing.assert_array_equal(alone.bound, samples.bound[40:80])
+    assert not np.any(np.isin(samples.parameters[:40], alone.parameters))
     other = simulate_chunk(samples.model, samples.prior, 1, key=jax.random.key(4), chunk=40)
     assert not np.any(other.parameters == alone.parameters)
 

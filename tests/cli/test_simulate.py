@@ -33,11 +33,11 @@ def _arguments(folder, *more, n=1100, out="set.h5"):
 
 
 def test_writes_a_set_that_says_what_it_is(folder, capsys):
-    assert main(_arguments(folder, "--basis", folder / "basis.mat", "--rank", 5, "--seed", 4)) == 0
+    assert main(_arguments(folder, "--basis", folder / "basis.mat", "--rank", 5, "--seed", 4, "--chunk", 600)) == 0
     found = load_training_set(folder / "set.h5")
     assert found.signals.shape == (1100, 5)
     np.testing.assert_array_equal(found.model.basis, BASIS[:, :5])
-    assert found.provenance["seed"] == 4
+    assert (found.provenance["seed"], found.provenance["chunk"]) == (4, 600)
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "Written to" in captured.err
@@ -120,6 +120,7 @@ def test_the_unfinished_set_of_another_command_is_refused(folder, capsys):
     [
         (("--model", "ivvm"), "--model ivvm: expected one of"),
         (("-n", 0), "expected at least 1 sample"),
+        (("--chunk", 0), "1 per chunk, got 1100 and 0"),
         (("--processes", 0), "--processes 0: expected at least 1"),
         (("--rank", 5), "there is no basis to take vectors of; give one with --basis"),
         (("--basis", "missing.mat"), "missing.mat: no such file"),

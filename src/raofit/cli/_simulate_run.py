@@ -35,6 +35,7 @@ class SimulateOptions:
     rank: int | None
     prior: str | None
     seed: int
+    chunk: int
     n_processes: int
     force: bool
 
@@ -45,7 +46,8 @@ def run_simulation(options: SimulateOptions) -> None:
     if options.n_processes < 1:
         raise RaofitError(f"--processes {options.n_processes}: expected at least 1")
     model = observed_model(options)
-    simulation = Simulation(model, chosen_prior(options.prior, model), options.n_samples, options.seed)
+    prior = chosen_prior(options.prior, model)
+    simulation = Simulation(model, prior, options.n_samples, options.seed, options.chunk)
     work = options.out.with_name(f".{options.out.name}.shards")
     is_continued = work.is_dir()
     folder = SimulationFolder(work, simulation)

@@ -24,6 +24,7 @@ def simulate(
     rank: Annotated[int | None, _PROTOCOL] = None,
     prior: Annotated[str | None, _SET] = None,
     seed: Annotated[int, _SET] = 0,
+    chunk: Annotated[int, _SET] = 512,
     processes: Annotated[int, _OUTPUT] = 1,
     force: Annotated[bool, _FLAG, _OUTPUT] = False,
 ) -> None:
@@ -60,6 +61,8 @@ def simulate(
         cerebrospinal fluid and fat), qmt-tissue, qmt-csf, qmt-fat, qmt-zhang2022, or a TOML file.
     seed
         Seed of the draws.
+    chunk
+        Samples simulated and stored at once. A GPU wants thousands; the draws depend on it.
     processes
         Processes that work at the same time; qmt already uses all cores with one.
     force
@@ -80,6 +83,7 @@ def simulate(
             rank=rank,
             prior=prior,
             seed=seed,
+            chunk=chunk,
             n_processes=processes,
             force=force,
         )

@@ -92,7 +92,7 @@ def crb(
                     is_fixed,
                 )
             )
-            for rows, level in _chunks(model, values, noise)
+            for rows, level in _chunks(observed, values, noise)
         ]
     if len(chunks) == 1:
         return chunks[0]
@@ -177,14 +177,16 @@ def bound_from_information(
 def _chunks(model: AbstractSignalModel, values: np.ndarray, noise: AbstractNoise):
     """The whole batch with its noise, or equal chunks (the last one padded) whose derivatives fit in `_CHUNK_BYTES`.
 
-    A few complex copies of the derivatives of every sample exist at once, also where only coefficients are kept.
+    A few complex copies of the derivatives exist at once: of the coefficients, if the simulator bounds what it holds of
+    the samples; else of the samples.
     """
     n_rows = values[..., 0].size
     n_columns = values.shape[-1]
     if n_rows <= _SMALL_BATCH:
         yield values, noise
         return
-    bytes_per_row = 3 * np.dtype(np.complex128).itemsize * model.n_measurements * (n_columns + 1)
+    held = model.model if isinstance(model, Compressed) and model.lanes_at_once is None else model
+    bytes_per_row = 3 * np.dtype(np.complex128).itemsize * held.n_measurements * (n_columns + 1)
     limit = max(_SMALL_BATCH, _CHUNK_BYTES // bytes_per_row)
     if n_rows <= limit:
         yield values, noise

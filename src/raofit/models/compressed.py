@@ -44,9 +44,8 @@ class Compressed(AbstractSignalModel):
         self.model = model
         self.name = model.name
         self.parameters = model.parameters
-        samples = jax.eval_shape(model.voxel_signal, jax.ShapeDtypeStruct((len(model.parameters),), jnp.float32))
-        self.basis = checked_basis(basis, samples.shape[0])
-        if np.iscomplexobj(self.basis) and not np.issubdtype(samples.dtype, np.complexfloating):
+        self.basis = checked_basis(basis, model.n_measurements)
+        if np.iscomplexobj(self.basis) and not _is_complex(model):
             raise ProtocolError(
                 f"basis: the signals of model `{model.name}` are real, got complex columns; their noise would differ "
                 "between the real and the imaginary channel, so use real columns"
@@ -66,6 +65,11 @@ class Compressed(AbstractSignalModel):
     def is_differentiable(self) -> bool:  # type: ignore[override]
         """Whether the model of the samples is."""
         return self.model.is_differentiable
+
+    @property
+    def n_measurements(self) -> int:
+        """Number of coefficients."""
+        return self.basis.shape[1]
 
     @property
     def protocol(self) -> dict[str, np.ndarray]:
@@ -93,6 +97,12 @@ class Compressed(AbstractSignalModel):
     ) -> tuple[Inexact[Array, "coefficient lane"], Inexact[Array, "coefficient parameter lane"]]:
         """Coefficients of many voxels and their derivatives."""
         return self.model.lanes_projection_and_jacobian(parameters, self.basis)
+
+
+def _is_complex(model: AbstractSignalModel) -> bool:
+    """Whether the samples are complex."""
+    samples = jax.eval_shape(model.voxel_signal, jax.ShapeDtypeStruct((len(model.parameters),), jnp.float32))
+    return np.issubdtype(samples.dtype, np.complexfloating)
 
 
 def checked_basis(

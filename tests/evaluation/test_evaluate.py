@@ -1,9 +1,12 @@
 """Monte Carlo evaluation against closed forms."""
 
+from typing import ClassVar
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 
 from raofit.core.errors import RaofitError
 from raofit.core.parameter import Parameter
@@ -11,8 +14,8 @@ from raofit.core.status import Status
 from raofit.estimators.estimate import Estimate
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
 from raofit.evaluation import evaluate
-from raofit.models import IVIM, FunctionModel, MonoExponentialADC
-from raofit.noise import Gaussian, Rician
+from raofit.models import IVIM, AbstractSignalModel, FunctionModel, MonoExponentialADC
+from raofit.noise import ComplexGaussian, Gaussian, Rician
 
 N_MEASUREMENTS, SIGMA = 8, 0.2
 KEY = jax.random.key(3)
@@ -183,3 +186,60 @@ def test_the_bound_is_that_of_the_papers_protocol():
     truths = jnp.array([[1.0, 0.3, 1.7e-3, 80e-3]])
     result = evaluate(answer, model, Rician(1 / 15), truths, 2, KEY)
     np.testing.assert_allclose(result.crb_std[0], [0.06583, 0.0693, 0.40679e-3, 51.070e-3], rtol=2e-3)
+
+
+def _two_levels():
+    """Two measurements of each of two complex levels, up to a complex amplitude."""
+    levels = [Parameter(name, "1", (-10.0, 10.0), (0.0, 5.0), name, "") for name in ("a", "b")]
+    return ComplexLevels(parameters=tuple(levels))
+
+
+class ComplexLevels(AbstractSignalModel):
+    name: str = "levels"
+    parameters: tuple[Parameter, ...] = ()
+    has_complex_amplitude: ClassVar[bool] = True
+
+    def voxel_signal(self, parameters):
+        a, b = parameters
+        return jax.lax.complex(jnp.stack([1 + 0 * a, a, b]), jnp.stack([0 * a, a, -b]))
+
+
+def test_estimates_of_some_parameters_are_compared_by_name_and_magnitude():
+    """An estimator of |b| alone; each draw of a model with a complex amplitude has a phase of its own."""
+    phases = []
+
+    def magnitude_of_b(measurements):
+        phases.append(np.angle(measurements[:, 0]))
+        return np.abs(measurements[:, 2:] / measurements[:, :1]) / np.sqrt(2)
+
+    truths = np.array([[1.0, -2.0], [0.5, 3.0]])
+    estimator = FromMeasurements(magnitude_of_b, names=("b",))
+    result = evaluate(estimator, _two_levels(), ComplexGaussian(1e-4), truths, 200, KEY, magnitudes=("b",))
+    assert result.parameter_names == ("b",)
+    np.testing.assert_array_equal(result.truths, [[2.0], [3.0]])
+    # standard deviation of |b|: at most σ·√(1 + b²) = 3e-4, over 200 repeats; float32 adds 1e-6
+    np.testing.assert_allclose(result.bias, 0.0, atol=1e-4)
+    assert result.crb_std.shape == (2, 1)
+    assert scipy.stats.kstest((np.concatenate(phases) + np.pi) / (2 * np.pi), "uniform").pvalue > 1e-3
+
+
+def test_signals_and_bounds_at_hand_are_used():
+    model, signals = constant_signal(), np.full((3, N_MEASUREMENTS), 7.0, np.float32)
+    bound = np.array([[1.0], [4.0], [9.0]])
+    result = evaluate(FromMeasurements(mean_of), model, Gaussian(1e-6), TRUTHS, 2, KEY, signals=signals, bound=bound)
+    np.testing.assert_allclose(result.mean_estimate, 7.0, rtol=1e-5)
+    np.testing.assert_allclose(result.crb_std, np.sqrt(bound))
+
+
+def test_weighted_moments_of_an_efficient_estimator_are_0_and_1_with_few_repeats():
+    truths = np.linspace(0.5, 4, 2000)[:, None]
+    bound = np.full_like(truths, SIGMA**2 / N_MEASUREMENTS)
+    result = evaluate(FromMeasurements(mean_of), constant_signal(), Gaussian(SIGMA), truths, 4, KEY, bound=bound)
+    # over n truths: variance of the mean of χ²₃/3 is 2/3n, that of the squared bias is below 2/16n + 2/48n
+    assert abs(result.weighted_variance.mean() - 1.0) < 4 * np.sqrt(2 / (3 * 2000))
+    assert abs(result.weighted_squared_bias.mean()) < 4 * np.sqrt((2 / 16 + 2 / 48) / 2000)
+
+
+def test_an_estimator_of_another_models_parameters_is_refused():
+    with pytest.raises(RaofitError, match="estimates `T1`, but the model `constant` has level"):
+        evaluate(FromMeasurements(mean_of, names=("T1",)), constant_signal(), Gaussian(SIGMA), TRUTHS, 2, KEY)

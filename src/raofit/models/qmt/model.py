@@ -48,8 +48,8 @@ class QMT(AbstractSignalModel):
     R2sl(T2s, pulse) that ends every rectangular pulse at the zs of the full generalized Bloch equations
     [asslander2022]. An echo is sampled half a repetition time after each pulse; the phase of the RF increases by π from
     pulse to pulse, and the signal is given in that frame. Each cycle, an inversion pulse and the pulses that follow it,
-    is repeated until it is in its own steady state; the echoes of all cycles are concatenated. M0 = 1; a measurement has
-    an unknown complex M0.
+    is repeated until it is in its own steady state; the echoes of all cycles are concatenated. M0 = 1; measurements
+    have an unknown complex M0.
 
     Parameters of a voxel, in this order: m0s (1), R1f, R2f, Rx, R1s (1/s), T2s (s), omega0 (rad/s), B1 (1).
 
@@ -197,13 +197,22 @@ class QMT(AbstractSignalModel):
 
     def _echoes(self, parameters: Array, basis: np.ndarray | None, *, with_jacobian: bool):
         voxels = Voxels.of(
-            self.tissue,
+            self.tissue(parameters),
             lambda t2s, b1: saturation_features(t2s, b1, self._mixing),
-            parameters,
             self.repetition_time,
         )
         rows = None if basis is None else self._rows(basis)
-        return echoes(self._train, self.inversion, voxels, rows, with_jacobian=with_jacobian)
+        signal, by_tissue = echoes(self._train, self.inversion, voxels, rows, with_jacobian=with_jacobian)
+        return signal, by_tissue if by_tissue is None else self._by_parameters(by_tissue, parameters)
+
+    def _by_parameters(self, by_tissue: Float[Array, "*rows 8 lane"], parameters: Array) -> Array:
+        """The chain rule from the eight parameters of the physics to those of this parametrization."""
+        if self.r1s == "free" and self.relaxation == "rates":
+            return by_tissue
+        n_parameters = parameters.shape[0]
+        directions = jnp.eye(n_parameters, dtype=parameters.dtype)[..., None] + jnp.zeros_like(parameters)[None]
+        slopes = jax.vmap(lambda direction: jnp.stack(jax.jvp(self.tissue, (parameters,), (direction,))[1]))(directions)
+        return jnp.einsum("...tl,ptl->...pl", by_tissue, slopes)
 
     def _rows(self, basis: np.ndarray) -> Basis:
         """Rows of the basis by cycle and block; a complex one as its real and imaginary columns side by side."""

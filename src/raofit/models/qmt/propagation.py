@@ -19,6 +19,7 @@ Every function works on arrays of voxels (lanes); a pair of leading axes may hol
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -30,9 +31,9 @@ _ROTATION_SHARES = (_NODE, 0.5 - _NODE)
 _RELAXATION_SHARES = (1 / 20, 49 / 180, 16 / 45)
 LARGEST_ROTATION = 2.4  # rad per panel
 _N_TERMS = 7
+_COSH_REST = [1.0 / math.factorial(2 * n + 2) for n in range(_N_TERMS)]  # (cosh √x − 1)/x
 _COSH = [1.0 / math.factorial(2 * n) for n in range(_N_TERMS)]  # of √x, by powers of x
 _SINHC = [1.0 / math.factorial(2 * n + 1) for n in range(_N_TERMS)]
-_VERSINE = [1.0 / math.factorial(2 * n + 2) for n in range(_N_TERMS)]  # (cosh √x − 1)/x
 
 
 class Tissue(NamedTuple):
@@ -70,15 +71,17 @@ class Magnetization(NamedTuple):
 
 
 class _Flow(NamedTuple):
-    """Relaxation and exchange over some time: factor of xy, 2×2 map of (zf, zs), and what recovers."""
+    """Relaxation and exchange over some time: factor of xy, and the share of (zf, zs) − (m0f, m0s) that is lost.
+
+    Losses are kept in place of what remains: next to 1, a relaxation of 1e-3 would lose half of its digits.
+    """
 
     transverse: Array
-    ff: Array
-    fs: Array
-    sf: Array
-    ss: Array
-    recovered_f: Array
-    recovered_s: Array
+    lost_ff: Array
+    lost_ss: Array
+    to_f: Array
+    to_s: Array
+    equilibrium_s: Array
 
 
 class Freedom(NamedTuple):
@@ -91,9 +94,10 @@ class Freedom(NamedTuple):
 def repetition(start: Magnetization, tissue: Tissue, pulse: Pulse, *, is_strong: bool = True) -> Magnetization:
     """From one echo to the next across an ordinary pulse; one that is not strong takes one panel."""
     half = 0.5 * (pulse.repetition_time - pulse.duration)
-    relaxation, precession = _flow(tissue, half), _precession(tissue, half)
+    edge = 0.0 if is_strong else _RELAXATION_SHARES[0] * pulse.duration  # commutes with precession
+    relaxation, precession = _flow(tissue, half + edge), _precession(tissue, half)
     state = _turn(_precess(_relax(start, relaxation), precession))
-    state = _pulse(state, tissue, pulse, is_strong=is_strong)
+    state = _panels(state, tissue, pulse) if is_strong else _panel(tissue, pulse, pulse.duration)(state)
     return _spoiled(_relax(_precess(state, precession), relaxation))
 
 
@@ -130,57 +134,68 @@ def spoiled_repetition(start: Magnetization, tissue: Tissue, pulse: Pulse) -> Ma
     half = 0.5 * (pulse.repetition_time - pulse.duration)
     relaxation, precession = _flow(tissue, half), _precession(tissue, half)
     state = _without_transverse(_relax(start, relaxation))
-    state = _without_transverse(_pulse(state, tissue, pulse, is_strong=True))
+    state = _without_transverse(_panels(state, tissue, pulse))
     return _spoiled(_relax(_precess(state, precession), relaxation))
 
 
-def _pulse(state: Magnetization, tissue: Tissue, pulse: Pulse, *, is_strong: bool) -> Magnetization:
+def _panels(state: Magnetization, tissue: Tissue, pulse: Pulse) -> Magnetization:
+    """A pulse as a sequence of equal panels."""
     length = pulse.duration / pulse.n_panels.astype(pulse.duration.dtype)
+    edge, panel = _flow(tissue, _RELAXATION_SHARES[0] * length, 3), _panel(tissue, pulse, length)
+    return jax.lax.fori_loop(0, pulse.n_panels, lambda _, state: _relax(panel(_relax(state, edge)), edge), state)
+
+
+def _panel(tissue: Tissue, pulse: Pulse, length: Array) -> Callable[[Magnetization], Magnetization]:
+    """What a panel does between the relaxation at its two ends."""
     rate = tissue.B1 * pulse.nutation
     outer, inner = (
         (_rotation(rate, tissue.omega0, share * length), _saturation(pulse.saturation_rate, rate, share * length))
         for share in _ROTATION_SHARES
     )
-    edge, outside, middle = (_flow(tissue, share * length) for share in _RELAXATION_SHARES)
+    outside, middle = (_flow(tissue, share * length, 3) for share in _RELAXATION_SHARES[1:])
 
-    def panel(_, state: Magnetization) -> Magnetization:
-        state = _nutate(_relax(state, edge), *outer)
-        state = _nutate(_relax(state, outside), *inner)
-        state = _nutate(_relax(state, middle), *inner)
-        state = _nutate(_relax(state, outside), *outer)
-        return _relax(state, edge)
+    def panel(state: Magnetization) -> Magnetization:
+        state = _relax(_nutate(state, *outer), outside)
+        state = _relax(_nutate(state, *inner), middle)
+        state = _relax(_nutate(state, *inner), outside)
+        return _nutate(state, *outer)
 
-    return jax.lax.fori_loop(0, pulse.n_panels, panel, state) if is_strong else panel(0, state)
+    return panel
 
 
-def _flow(tissue: Tissue, time: Array) -> _Flow:
-    """exp(−K·time) by the closed form of a 2×2 matrix: e^(−t·tr/2)·(cosh(d)·I − sinh(d)/d·t·(K − tr/2·I))."""
+def _flow(tissue: Tissue, time: Array, n_terms: int = _N_TERMS) -> _Flow:
+    """I − exp(−K·t) by the closed form of a 2×2 matrix: exp(−K·t) = e^(−a·t)·(cosh(d·t)·I − sinh(d·t)/d·(K − a·I)).
+
+    a is the mean of the two loss rates, d² = ¼·(their difference)² + (product of the exchange rates); three terms of
+    the series in (d·t)² are enough within a pulse.
+    """
     m0s, m0f = tissue.m0s, 1.0 - tissue.m0s
     loss_f, loss_s = tissue.R1f + tissue.Rx * m0s, tissue.R1s + tissue.Rx * m0f
-    to_f, to_s = tissue.Rx * m0f, tissue.Rx * m0s
+    rate_to_f, rate_to_s = tissue.Rx * m0f, tissue.Rx * m0s
     half_difference = 0.5 * (loss_f - loss_s)
-    square = (jnp.square(half_difference) + to_f * to_s) * jnp.square(time)
-    decay = jnp.exp(-0.5 * (loss_f + loss_s) * time)
-    even, odd = decay * _series(square, _COSH), decay * time * _series(square, _SINHC)
-    ff, ss = even - odd * half_difference, even + odd * half_difference
-    fs, sf = odd * to_f, odd * to_s
+    square = (jnp.square(half_difference) + rate_to_f * rate_to_s) * jnp.square(time)
+    lost = -jnp.expm1(-0.5 * (loss_f + loss_s) * time)
+    decay = 1.0 - lost
+    odd = decay * time * _series(square, _SINHC[:n_terms])
+    lost = lost - decay * square * _series(square, _COSH_REST[:n_terms])
     return _Flow(
-        jnp.exp(-tissue.R2f * time),
-        ff,
-        fs,
-        sf,
-        ss,
-        m0f - ff * m0f - fs * m0s,
-        m0s - sf * m0f - ss * m0s,
+        transverse=jnp.exp(-tissue.R2f * time),
+        lost_ff=lost + odd * half_difference,
+        lost_ss=lost - odd * half_difference,
+        to_f=odd * rate_to_f,
+        to_s=odd * rate_to_s,
+        equilibrium_s=m0s,
     )
 
 
 def _relax(state: Magnetization, flow: _Flow) -> Magnetization:
+    excess_f = state.zf - (1.0 - flow.equilibrium_s) * state.one
+    excess_s = state.zs - flow.equilibrium_s * state.one
     return state._replace(
         xf=flow.transverse * state.xf,
         yf=flow.transverse * state.yf,
-        zf=flow.ff * state.zf + flow.fs * state.zs + flow.recovered_f * state.one,
-        zs=flow.sf * state.zf + flow.ss * state.zs + flow.recovered_s * state.one,
+        zf=state.zf + (flow.to_f * excess_s - flow.lost_ff * excess_f),
+        zs=state.zs + (flow.to_s * excess_f - flow.lost_ss * excess_s),
     )
 
 
@@ -208,20 +223,20 @@ def _without_transverse(state: Magnetization) -> Magnetization:
 
 
 def _rotation(rate: Array, omega0: Array, time: Array) -> tuple[Array, ...]:
-    """Rotation of the free pool about the effective field by Rodrigues' formula: the entries that differ.
+    """Rotation of the free pool about the effective field by Rodrigues' formula: xx, xy, xz, yy, yz, 1 − zz.
 
     With a = ω·t, b = ω0·t and x = a² + b², (1 − cos √x)/x and sin √x/√x are series in x: right for no rotation too.
     """
     a, b = rate * time, omega0 * time
     negative = -(jnp.square(a) + jnp.square(b))
-    sinc, versine = _series(negative, _SINHC), _series(negative, _VERSINE)
+    sinc, versine = _series(negative, _SINHC), _series(negative, _COSH_REST)
     return (
         1.0 + versine * negative,
         sinc * b,
         sinc * a,
         1.0 - versine * jnp.square(b),
         versine * a * b,
-        1.0 - versine * jnp.square(a),
+        versine * jnp.square(a),
     )
 
 
@@ -243,12 +258,12 @@ def _saturation(saturation_rate: Array, rate: Array, time: Array) -> tuple[Array
 
 
 def _nutate(state: Magnetization, rotation: tuple[Array, ...], saturation: tuple[Array, Array, Array]) -> Magnetization:
-    xx, xy, xz, yy, yz, zz = rotation
+    xx, xy, xz, yy, yz, lost_zz = rotation
     state = _saturate(state, saturation)
     return state._replace(
         xf=xx * state.xf - xy * state.yf + xz * state.zf,
         yf=xy * state.xf + yy * state.yf + yz * state.zf,
-        zf=-xz * state.xf + yz * state.yf + zz * state.zf,
+        zf=state.zf + (yz * state.yf - xz * state.xf - lost_zz * state.zf),
     )
 
 

@@ -34,6 +34,7 @@ from raofit.models.qmt.propagation import (
 
 _BLOCK = 64
 _NOTHING, _FREE, _PULSE, _STRONG_PULSE = 0, 1, 2, 3
+_WAITING = ("m0s", "R1f", "R2f", "Rx", "R1s", "omega0")  # parameters that act without a pulse
 _FIRST = {"crushed": crushed_repetition, "spoiled": spoiled_repetition, "none": repetition}
 
 
@@ -98,41 +99,35 @@ class Voxels(NamedTuple):
 
     Parameters
     ----------
-    tissue : values of the eight parameters (lane).
-    slopes : their derivatives with respect to the model's parameters (parameter, lane).
-    freedom, freedom_slopes : what happens in a repetition without a pulse, and its derivatives.
+    tissue : the eight parameters of the physics (lane).
+    freedom : what happens in a repetition without a pulse.
+    freedom_slopes : its derivatives by m0s, R1f, R2f, Rx, R1s, and by omega0 (6, lane).
     features : saturation features and their derivatives by T2s and by B1 (feature, 3·lane).
     """
 
     tissue: Tissue
-    slopes: Tissue
     freedom: Freedom
     freedom_slopes: Freedom
     features: Float[Array, "feature lanes"]
 
     @staticmethod
-    def of(
-        tissue_of: Callable[[Array], Tissue],
-        features_of: Callable[[Array, Array], Array],
-        parameters: Float[Array, "parameter lane"],
-        repetition_time: float,
-    ) -> "Voxels":
-        """Voxels of the model's parameters."""
-        n_parameters, period = parameters.shape[0], jnp.asarray(repetition_time, parameters.dtype)
+    def of(tissue: Tissue, features_of: Callable[[Array, Array], Array], repetition_time: float) -> "Voxels":
+        """Voxels of some tissue."""
+        n_lanes, dtype = tissue.T2s.shape[0], tissue.T2s.dtype
+        period = jnp.asarray(repetition_time, dtype)
+        waiting = jnp.stack([*tissue[:5], tissue.omega0])
+        directions = jnp.eye(6, dtype=dtype)[..., None] + jnp.zeros((1, 1, n_lanes), dtype)
 
-        def described(parameters):
-            tissue = tissue_of(parameters)
-            return tissue, freedom(tissue, period)
+        def free(waiting: Array) -> Freedom:
+            return freedom(tissue._replace(**dict(zip(_WAITING, waiting, strict=True))), period)
 
-        tissue, free = described(parameters)
-        directions = jnp.eye(n_parameters, dtype=parameters.dtype)[..., None] + jnp.zeros_like(parameters)[None]
-        slopes, free_slopes = jax.vmap(lambda direction: jax.jvp(described, (parameters,), (direction,))[1])(directions)
+        slopes = jax.vmap(lambda direction: jax.jvp(free, (waiting,), (direction,))[1])(directions)
         one, zero = jnp.ones_like(tissue.T2s), jnp.zeros_like(tissue.T2s)
         at = (tissue.T2s, tissue.B1)
         features, by_t2s = jax.jvp(features_of, at, (one, zero))
         by_b1 = jax.jvp(features_of, at, (zero, one))[1]
         stacked = jnp.stack([features, by_t2s, by_b1], axis=1)
-        return Voxels(tissue, slopes, free, free_slopes, stacked.reshape(features.shape[0], -1))
+        return Voxels(tissue, free(waiting), slopes, stacked.reshape(features.shape[0], -1))
 
     def saturation_rates(self, coefficients: Float[Array, "pulse feature"]) -> Float[Array, "pulse 3 lane"]:
         """R2sl of each pulse and its derivatives by T2s and by B1."""
@@ -146,8 +141,8 @@ class Voxels(NamedTuple):
 
 def echoes(
     train: Train, inversion: str, voxels: Voxels, rows: Basis | None, *, with_jacobian: bool
-) -> tuple[Float[Array, "*measurement 2 lane"], Float[Array, "*measurement 2 parameter lane"] | None]:
-    """Real and imaginary parts of all echoes (or their coefficients in a real basis), and their derivatives.
+) -> tuple[Float[Array, "*measurement 2 lane"], Float[Array, "*measurement 2 8 lane"] | None]:
+    """Real and imaginary parts of all echoes (or their coefficients in a real basis), and derivatives by the tissue.
 
     Time-domain echoes are (cycle, echo, ...) and include those of the steps that fill up the last block of a cycle.
     """
@@ -162,14 +157,14 @@ def echoes(
     if rows is None:
         return jax.lax.scan(cycle, None, (train, None))[1]
     n_coefficients, dtype = rows.first.shape[-1], voxels.tissue.T2s.dtype
-    n_parameters, n_lanes = voxels.slopes.T2s.shape
+    n_lanes = voxels.tissue.T2s.shape[0]
     signal = jnp.zeros((n_coefficients, 2, n_lanes), dtype)
-    jacobian = jnp.zeros((n_coefficients, 2, n_parameters, n_lanes), dtype) if with_jacobian else None
+    jacobian = jnp.zeros((n_coefficients, 2, 8, n_lanes), dtype) if with_jacobian else None
     return jax.lax.scan(cycle, (signal, jacobian), (train, rows))[0]
 
 
 def _cycle(train: Train, inversion: str, voxels: Voxels, rows: Basis | None, *, with_jacobian: bool):
-    """One cycle: signal (measurement, 2, lane) and Jacobian (measurement, 2, parameter, lane)."""
+    """One cycle: signal (measurement, 2, lane) and Jacobian (measurement, 2, 8, lane)."""
     tissue = voxels.tissue
     unit = jnp.eye(5, dtype=tissue.T2s.dtype)[..., None] + jnp.zeros_like(tissue.T2s)
     start = Magnetization(unit[0], unit[1], unit[2], jnp.zeros_like(unit[0]), unit[3], unit[4])
@@ -192,21 +187,12 @@ def _cycle(train: Train, inversion: str, voxels: Voxels, rows: Basis | None, *, 
         return signal, None
     one = jnp.ones_like(tissue.T2s)
     state = Magnetization(steady[0], steady[1], steady[2], jnp.zeros_like(one), steady[3], one)
-    none = jnp.zeros_like(voxels.slopes.T2s)
+    none = jnp.zeros((8, *one.shape), one.dtype)
     changes = Magnetization(none, none, none, none, none, none)
 
     def along(advance, carry, pulse, rates):
-        """A step of the state and of its derivatives."""
-        state, changes = carry
-        rate_slopes = rates[1] * voxels.slopes.T2s + rates[2] * voxels.slopes.B1
-
-        def run(state, tissue, freedom, rate):
-            return advance(state, tissue, freedom, pulse._replace(saturation_rate=rate))
-
-        def push(*tangents):
-            return jax.jvp(run, (state, tissue, voxels.freedom, rates[0]), tangents)
-
-        return jax.vmap(push, out_axes=(None, 0))(changes, voxels.slopes, voxels.freedom_slopes, rate_slopes)
+        """A step of the state and of its derivatives by the eight parameters."""
+        return _with_slopes(advance, *carry, voxels, pulse, rates)
 
     def tangent_step(carry, kind, pulse, rates):
         carry = along(
@@ -223,6 +209,45 @@ def _cycle(train: Train, inversion: str, voxels: Voxels, rows: Basis | None, *, 
     steady_change = _solve(factor, jnp.stack([end.xf, end.yf, end.zf, end.zs]))
     jacobian = particular + jnp.einsum("mcjl,jpl->mcpl", columns[:, :, :4], steady_change)
     return signal, jacobian
+
+
+def _with_slopes(advance, state: Magnetization, changes: Magnetization, voxels: Voxels, pulse: Pulse, rates: Array):
+    """A step of the state, and of its derivatives in the order of `Tissue` (8, lane).
+
+    The first five parameters act between nutations and the last three in them, so each group leaves half of the
+    derivatives out.
+    """
+    tissue, free = voxels.tissue, voxels.freedom
+    one, zero = jnp.ones_like(rates[0]), jnp.zeros_like(rates[0])
+
+    def slow(state, slow_tissue, free):
+        here = pulse._replace(saturation_rate=rates[0])
+        return advance(state, Tissue(*slow_tissue, *tissue[5:]), free, here)
+
+    def fast(state, omega0, b1, rate, free):
+        here = pulse._replace(saturation_rate=rate)
+        return advance(state, tissue._replace(omega0=omega0, B1=b1), free, here)
+
+    def push_slow(change, direction, free_slope):
+        return jax.jvp(slow, (state, tissue[:5], free), (change, direction, free_slope))
+
+    def push_fast(change, omega0, b1, rate, free_slope):
+        at = (state, tissue.omega0, tissue.B1, rates[0], free)
+        return jax.jvp(fast, at, (change, omega0, b1, rate, free_slope))
+
+    unit = tuple(jnp.eye(5, dtype=one.dtype)[:, index, None] + zero[None] for index in range(5))
+    first, last = jax.tree.map(lambda array: array[:5], changes), jax.tree.map(lambda array: array[5:], changes)
+    slow_slopes = jax.tree.map(lambda array: array[:5], voxels.freedom_slopes)
+    fast_slopes = jax.tree.map(
+        lambda array: jnp.concatenate([jnp.zeros_like(array[:1]), array[5:], jnp.zeros_like(array[:1])]),
+        voxels.freedom_slopes,
+    )
+    after, first = jax.vmap(push_slow, out_axes=(None, 0))(first, unit, slow_slopes)
+    by_t2s = (zero, zero, rates[1])
+    by_omega0, by_b1 = (one, zero, zero), (zero, one, rates[2])
+    directions = tuple(jnp.stack(column) for column in zip(by_t2s, by_omega0, by_b1, strict=True))
+    _, last = jax.vmap(push_fast, out_axes=(None, 0))(last, *directions, fast_slopes)
+    return after, jax.tree.map(lambda *parts: jnp.concatenate(parts), first, last)
 
 
 def _round(train: Train, voxels: Voxels, rows: Basis | None, start, first_sample, step, last_step):

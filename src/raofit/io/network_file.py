@@ -140,9 +140,9 @@ def _model_arrays(model: AbstractSignalModel) -> dict[str, np.ndarray]:
         if values.size > _MOST_IN_HEADER
     }
     if isinstance(model, Compressed):
-        arrays["basis"] = _shortest(model.basis.real)
+        arrays["basis"] = _shortest(np.real(model.basis))
         if np.iscomplexobj(model.basis):
-            arrays["basis.imaginary"] = _shortest(model.basis.imag)
+            arrays["basis.imaginary"] = _shortest(np.imag(model.basis))
     return arrays
 
 

@@ -72,15 +72,15 @@ class SupervisedLoss(AbstractLoss):
         self,
         weights=1.0,
         *,
-        weighting="none",
+        weighting: Weighting = "none",
         alpha=1.0,
         variance_factor=1.0,
         tolerated_variance=0.0,
-        criterion="squared",
-        bias_moments="plain",
-        variance_moments="plain",
+        criterion: Criterion = "squared",
+        bias_moments: Moments = "plain",
+        variance_moments: Moments = "plain",
     ):
-        choices = {
+        choices: dict[str, tuple[str, tuple[str, ...]]] = {
             "criterion": (criterion, typing.get_args(Criterion)),
             "weighting": (weighting, typing.get_args(Weighting)),
             "bias moments": (bias_moments, typing.get_args(Moments)),

@@ -63,7 +63,7 @@ def test_the_mirror_image_that_explains_the_measurement_is_taken(measured):
 
 
 def test_a_start_far_away_does_not_pass_for_an_estimate(measured):
-    model, noise, truths, measurements, best = measured
+    model, noise, _, measurements, _ = measured
     away = np.broadcast_to([9.0, 90.0, 0.0], (N, 3))
     found = OneStep(model, noise, Given(away, model.parameter_names)).estimate(measurements)
     assert Status.OK not in found.counts()
@@ -84,7 +84,7 @@ def test_a_step_that_explains_the_measurement_worse_is_not_taken():
 
 
 def test_the_step_stays_inside_the_bounds(measured):
-    model, noise, truths, measurements, best = measured
+    model, noise, _, measurements, best = measured
     bounds = {"R1": (0.1, 1.0)}
     found = OneStep(model, noise, rough(model, best), bounds=bounds).estimate(measurements)
     assert np.all(found["R1"] <= 1.0)

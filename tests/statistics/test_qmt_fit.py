@@ -1,4 +1,4 @@
-"""White matter through the whole chain: simulator, compression, bound and fit, from starts that do not know the truth."""
+"""White matter through simulator, compression, bound and fit, from starts that do not know the truth."""
 
 import h5py
 import numpy as np

@@ -3,8 +3,9 @@
 Steps of one iteration (`_iterate`), all lanes in lockstep, one array element each:
 
 1. `_free_set`: a parameter on a bound whose gradient points outwards is held there (active set).
-2. `bounded_step`: `_damped_step` solves (H + λ·diag H) d = −g over the free parameters; `_step_in_box`: a component that would leave
-   the box, or move by more than a quarter of it, stops there, and the others are solved again with that move in view.
+2. `bounded_step`: `_damped_step` solves (H + λ·diag H) d = −g over the free parameters; `_step_in_box`: a component
+   that would leave the box, or move by more than a quarter of it, stops there, and the others are solved again with
+   that move in view.
 3. evaluate objective, gradient and curvature at the trial point; accept it unless the objective rises.
 4. `_next_damping`: λ follows the ratio of actual to predicted decrease.
 5. a lane is done when the decrease that an (almost) undamped step over the free set could bring, ½ gᵀH⁻¹g, is below

@@ -13,6 +13,7 @@ from raofit.estimators.coordinates import Coordinates
 from raofit.models import AbstractSignalModel
 
 _N_AMPLITUDE = 2  # real and imaginary part
+_ROUNDINGS = 32.0  # a simulated signal, or the cosine of many radians, is known to some machine epsilons only
 
 
 class ProfileObjective(eqx.Module):
@@ -84,7 +85,7 @@ class ProfileObjective(eqx.Module):
             curvature=[
                 [entry * slopes[j] * slopes[k] for k, entry in enumerate(row)] for j, row in enumerate(information)
             ],
-            spread=jnp.sqrt(jnp.sum(_square(residual) * _square(fitted), axis=0)),
+            spread=_ROUNDINGS * jnp.sqrt(jnp.sum(_square(residual) * _square(fitted), axis=0)),
             notes=(*(entry for row in information for entry in row), amplitude.real, amplitude.imag),
         )
 

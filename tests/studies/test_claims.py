@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from raofit.evaluation import Evaluation, evaluation_grid
+from raofit.evaluation.packed import pack, unpack
 from raofit.studies.epstein2022 import CLIPPED, CONVENTIONAL, METHODS, RAISED, SNRS, TITLES, paper_model
 from raofit.studies.epstein2022_claims import all_claims
 from raofit.studies.epstein2022_reasons import reasons
-from raofit.studies.epstein2022_results import StudyResults, pack, summary, unpack
+from raofit.studies.epstein2022_results import StudyResults, summary
 
 MODEL = paper_model()
 GRID = evaluation_grid(MODEL)

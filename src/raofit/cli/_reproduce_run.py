@@ -18,12 +18,14 @@ from raofit.core.progress import Progress
 from raofit.estimators.network import NetworkEstimator
 from raofit.evaluation import evaluation_grid
 from raofit.evaluation.evaluate import Estimator
+from raofit.evaluation.packed import pack, unpack
 from raofit.io.network_file import load_network, save_network
 from raofit.io.output import require_free
 from raofit.io.stages import StageFolder
 from raofit.models import IVIM
 from raofit.noise import Rician
 from raofit.recipes.training_data import simulate_data
+from raofit.studies.claims import Claim
 from raofit.studies.epstein2022 import (
     CLIPPED,
     CONVENTIONAL,
@@ -38,10 +40,10 @@ from raofit.studies.epstein2022 import (
     Size,
     paper_model,
 )
-from raofit.studies.epstein2022_claims import Claim, all_claims
+from raofit.studies.epstein2022_claims import all_claims
 from raofit.studies.epstein2022_labels import LabeledData, LeakRow, label_arrays, labeled_data, leak_table
 from raofit.studies.epstein2022_networks import method_recipe, train_first, train_labeled, train_self_supervised
-from raofit.studies.epstein2022_results import Clipped, StudyResults, evaluate_methods, label_bound_shares, pack, unpack
+from raofit.studies.epstein2022_results import Clipped, StudyResults, evaluate_methods, label_bound_shares
 from raofit.studies.fixed_size_fit import FixedSizeFit
 from raofit.training.checkpoint import CheckpointFile
 from raofit.training.targets import OnBound

@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure as MatplotlibFigure
 
-from raofit.report.blocks import Badge, Block, Figure, Paragraph, Report, Section, Table
+from raofit.report.blocks import Block, Figure, Paragraph, Report, Section, Table
+from raofit.report.claims import check_tables, claim_table, verdict_counts
+from raofit.studies.claims import Claim
 from raofit.studies.epstein2022 import FULL, SHOWN, TITLES, LabelRecipe, Size
-from raofit.studies.epstein2022_claims import Claim
 from raofit.studies.epstein2022_labels import FACT_SHEET, LeakRow
 from raofit.studies.epstein2022_reasons import reasons
 from raofit.studies.epstein2022_results import StudyResults, summary
-
-_TONES = {"supported": "good", "partly supported": "warning", "not supported": "bad"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,25 +63,17 @@ def study_report(page: StudyPage) -> Report:
 
 
 def _subtitle(page: StudyPage) -> str:
-    counts = {verdict: sum(claim.verdict == verdict for claim in page.claims) for verdict in _TONES}
-    words = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
     return (
         f"IVIM at SNR 15 and 30, {len(TITLES)} estimators, {page.size.n_train + page.size.n_validation:,} training "
         f"signals each, {page.size.n_repeats} noise repeats at {len(page.results.grid.points)} grid points. "
-        f"Of the paper's {len(page.claims)} claims: {words}."
+        f"Of the paper's {len(page.claims)} claims: {verdict_counts(page.claims)}."
     )
 
 
 def _claims(page: StudyPage) -> list[Block]:
-    rows = [
-        [claim.number, claim.statement, Badge(claim.verdict, _TONES[claim.verdict]), _share(claim), claim.test]
-        for claim in page.claims
+    blocks: list[Block] = [
+        claim_table(page.claims, "Diffusivities here and below are in 10⁻³ mm²/s."),
     ]
-    caption = (
-        "A claim is supported if every check holds, partly supported if some do. Diffusivities here and below are in "
-        "10⁻³ mm²/s."
-    )
-    blocks: list[Block] = [Table(("", "claim", "verdict", "checks", "checked by"), rows, caption)]
     if page.size.n_train < FULL.n_train:
         blocks.insert(
             0, Paragraph("A quick run: networks are trained on fewer signals, verdicts are a preview.", "warning")
@@ -93,16 +84,7 @@ def _claims(page: StudyPage) -> list[Block]:
         for claim in page.claims
         if claim.failures
     ]
-    for claim in page.claims:
-        checks = [
-            [c.what, c.numbers, Badge(*(("holds", "good") if c.holds else ("fails", "bad")))] for c in claim.checks
-        ]
-        blocks.append(Table(("check", "numbers", ""), checks, f"Claim {claim.number}: {claim.verdict}. {claim.test}"))
-    return blocks
-
-
-def _share(claim: Claim) -> str:
-    return f"{len(claim.checks) - len(claim.failures)} of {len(claim.checks)}"
+    return [*blocks, *check_tables(page.claims)]
 
 
 def _at_snr(page: StudyPage, snr: float, figure: str) -> list[Block]:

@@ -3,16 +3,12 @@
 Numbers are in the units of the figures: diffusivities in 1e-3 mm²/s.
 """
 
-import dataclasses
-from typing import Literal
-
 import numpy as np
 
 from raofit.evaluation.tables import Curve, bias_slope, summarize
+from raofit.studies.claims import Check, Claim
 from raofit.studies.epstein2022 import CONVENTIONAL, SHOWN, TITLES
 from raofit.studies.epstein2022_results import StudyResults
-
-Verdict = Literal["supported", "partly supported", "not supported"]
 
 TRUTH, RICIAN, GAUSSIAN, SELF, HYBRID = (
     "supervised-gt",
@@ -24,44 +20,6 @@ TRUTH, RICIAN, GAUSSIAN, SELF, HYBRID = (
 COMPARED = (CONVENTIONAL, RICIAN, GAUSSIAN, SELF, TRUTH)  # the five curves of figures 2 and 3
 CLEAR_SLOPE = -0.1  # a tenth of every difference between tissues lost
 LOW_SLOW, HIGH_SLOW = 1, 8  # grid values of D_slow the paper looks at: 0.69 and 2.71
-
-
-@dataclasses.dataclass(frozen=True)
-class Check:
-    """One thing a claim implies: what was compared, the numbers, and whether it holds."""
-
-    what: str
-    numbers: str
-    holds: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class Claim:
-    """A statement of the paper and what our numbers say.
-
-    Parameters
-    ----------
-    number : as in the project's fact sheet.
-    statement : what the paper says.
-    test : what was checked, so that anybody can disagree.
-    checks : one per parameter, SNR or method.
-    """
-
-    number: int
-    statement: str
-    test: str
-    checks: tuple[Check, ...]
-
-    @property
-    def verdict(self) -> Verdict:
-        """All, some or none of the checks hold."""
-        held = [check.holds for check in self.checks]
-        return "supported" if all(held) else "partly supported" if any(held) else "not supported"
-
-    @property
-    def failures(self) -> tuple[Check, ...]:
-        """The checks that do not hold."""
-        return tuple(check for check in self.checks if not check.holds)
 
 
 def all_claims(results: StudyResults) -> list[Claim]:

@@ -126,36 +126,3 @@ def summary(results: StudyResults) -> dict:
                 numbers["share_of_labels_on_bound"] = of_labels
         by_snr[f"{snr:g}"] = {"methods": methods, "labels_on_bound": results.label_bounds[snr]}
     return {"snr": by_snr, "constant_answer_rmse": constant_rmse(results.grid)}
-
-
-def pack(evaluations: Mapping[str, Evaluation]) -> dict[str, np.ndarray]:
-    """Evaluations as named arrays for a file."""
-    arrays = {}
-    for name, evaluation in evaluations.items():
-        for field in ("truths", "bias", "std", "n_usable", "share_at_bound", "crb_std"):
-            arrays[f"{name}/{field}"] = getattr(evaluation, field)
-        arrays[f"{name}/n_repeats"] = np.array(evaluation.n_repeats)
-        for status, counts in evaluation.status_counts.items():
-            arrays[f"{name}/status/{int(status)}"] = counts
-    return arrays
-
-
-def unpack(arrays: Mapping[str, np.ndarray], model: AbstractSignalModel) -> dict[str, Evaluation]:
-    """The inverse of `pack`."""
-    evaluations = {}
-    for name in dict.fromkeys(key.split("/")[0] for key in arrays):
-        own = {key.removeprefix(f"{name}/"): value for key, value in arrays.items() if key.startswith(f"{name}/")}
-        evaluations[name] = Evaluation(
-            truths=own["truths"],
-            bias=own["bias"],
-            std=own["std"],
-            n_usable=own["n_usable"],
-            share_at_bound=own["share_at_bound"],
-            status_counts={
-                Status(int(key.removeprefix("status/"))): value for key, value in own.items() if "status/" in key
-            },
-            n_repeats=int(own["n_repeats"]),
-            parameters=tuple(model.parameters),
-            crb_std=own["crb_std"],
-        )
-    return evaluations

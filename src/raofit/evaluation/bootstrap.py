@@ -1,0 +1,63 @@
+"""Bootstrap intervals of means over truths, and of what is computed from such means.
+
+The truths (fingerprints, grid points) are resampled with replacement, all methods together, so that differences and
+ratios of methods measured on the same truths have the interval of paired data.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+_AT_ONCE = 100
+
+
+class Interval(NamedTuple):
+    """A number with its bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """Three significant digits: `1.04 (1.02 to 1.07)`."""
+        value, low, high = (f"{number:.3g}".replace("-", "\N{MINUS SIGN}") for number in self)
+        return f"{value} ({low} to {high})"
+
+
+def bootstrap_interval(
+    values: Float[np.ndarray, "truth column"],
+    statistic: Callable[[Float[np.ndarray, "resample column"]], Float[np.ndarray, " resample"]] | None = None,
+    *,
+    seed: int = 0,
+    n_resamples: int = 1000,
+    level: float = 0.95,
+) -> Interval:
+    """Interval of a statistic of the means of `values` over the truths.
+
+    Parameters
+    ----------
+    values : finite numbers; a single column may come without its axis.
+    statistic : of rows of column means; default: the only column itself.
+    level : probability between the two quantiles of the resampled statistics.
+
+    Examples
+    --------
+    >>> values = np.random.default_rng(0).normal([[2.0, 1.0]], 0.1, (400, 2))
+    >>> ratio = bootstrap_interval(values, lambda means: means[:, 0] / means[:, 1])
+    >>> bool(ratio.low < 2 < ratio.high), bool(ratio.high - ratio.low < 0.1)
+    (True, True)
+    """
+    values = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
+    generator, n_truths = np.random.default_rng(seed), len(values)
+    means = [values.mean(axis=0, keepdims=True)]
+    for start in range(0, n_resamples, _AT_ONCE):
+        size = min(_AT_ONCE, n_resamples - start)
+        counts = generator.multinomial(n_truths, np.full(n_truths, 1 / n_truths), size=size)
+        means.append(counts @ values / n_truths)
+    stacked = np.concatenate(means)
+    found = stacked[:, 0] if statistic is None else statistic(stacked)
+    tail = 50 * (1 - level)
+    low, high = np.percentile(found[1:], [tail, 100 - tail])
+    return Interval(float(found[0]), float(low), float(high))

@@ -1,17 +1,17 @@
 """The stages of `raofit reproduce epstein2022`, each kept on disk as soon as it is done."""
 
-import contextlib
 import dataclasses
 import shutil
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import jax
 import numpy as np
 
 from raofit.cli._progress import progress_bar, say
+from raofit.cli._reproduce_common import kept_on_interrupt
 from raofit.cli._reproduce_files import write_study
 from raofit.cli._reproduce_scan import ScanStudy, load_scan, phantom_scan, run_scan
 from raofit.core.progress import Progress
@@ -102,7 +102,7 @@ def run_study(options: ReproduceOptions) -> Study:
         "scan": None if scan is None else scan.description,
     }
     stages = StageFolder(work, settings)
-    with progress_bar() as progress, _kept_on_interrupt(work):
+    with progress_bar() as progress, kept_on_interrupt(work):
         runner = Runner(options, stages, progress)
         data, networks = {}, {}
         for snr in SNRS:
@@ -123,16 +123,6 @@ def run_study(options: ReproduceOptions) -> Study:
     write_study(study)
     shutil.rmtree(work, ignore_errors=True)
     return study
-
-
-@contextlib.contextmanager
-def _kept_on_interrupt(work: Path) -> Iterator[None]:
-    """Tell the user where an interrupted run will continue from."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        say(f"finished stages are kept in {work}: the same command continues from them.")
-        raise
 
 
 class Runner:

@@ -53,7 +53,7 @@ def run_simulation(options: SimulateOptions) -> None:
     folder = SimulationFolder(work, simulation)
     if is_continued:
         say(f"Continuing with the {len(folder.sizes) - len(folder.missing)} of {len(folder.sizes)} chunks in {work}")
-    with progress_bar() as progress, _kept_on_interrupt(work), _helpers(folder, options.n_processes - 1):
+    with progress_bar() as progress, _kept_on_interrupt(work), filling(folder, options.n_processes - 1):
         folder.fill(progress=progress)
     folder.finish(options.out)
     say(f"Written to {options.out}")
@@ -91,7 +91,7 @@ def _kept_on_interrupt(work: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _helpers(folder: SimulationFolder, n_helpers: int) -> Iterator[None]:
+def filling(folder: SimulationFolder, n_helpers: int) -> Iterator[None]:
     """Further processes that fill the folder while the block runs, and no longer."""
     context = multiprocessing.get_context("spawn")  # a forked JAX deadlocks
     processes = [

@@ -14,7 +14,8 @@ from raofit.core.status import Status
 from raofit.estimators import network as network_module
 from raofit.estimators.network import check_protocol
 from raofit.models import IVIM, MonoExponentialADC
-from tests.estimators.untrained import B_VALUES, untrained
+from tests.estimators.untrained import B_VALUES, untrained, untrained_complex
+from tests.recipes import complex_toy
 
 ESTIMATOR = untrained()
 
@@ -191,3 +192,71 @@ def test_another_protocol_is_refused_with_both_shown(protocol):
 def test_two_parameter_models_work_too():
     estimator = untrained(MonoExponentialADC([0, 500, 1000]))
     assert estimator.estimate(np.full((2, 3), 0.5)).values.shape == (2, 2)
+
+
+def _coefficients(n=40, seed=0):
+    generator = np.random.default_rng(seed)
+    parameters = generator.uniform([0.1, 5, 50], [0.5, 40, 300], (n, 3))
+    return np.asarray(complex_toy.model().signal(parameters)).astype(np.complex64)
+
+
+@pytest.mark.parametrize("input_scaling", ["first", "norm-phase"])
+def test_a_complex_amplitude_changes_neither_values_nor_relative_errors(input_scaling):
+    estimator = untrained_complex(input_scaling=input_scaling)
+    coefficients = _coefficients()
+    expected = estimator.estimate(coefficients, sigma=0.01)
+    for factor in (2e-6, -3.0, 50 * np.exp(2j)):
+        estimate = estimator.estimate(np.complex64(factor) * coefficients, sigma=0.01 * abs(factor))
+        np.testing.assert_allclose(estimate.values, expected.values, rtol=1e-4)
+        np.testing.assert_allclose(estimate.standard_errors, expected.standard_errors, rtol=1e-3)
+        assert estimate.counts() == {Status.OK: 40}
+
+
+def test_some_of_the_parameters_are_estimated_by_name():
+    estimator = untrained_complex()
+    estimate = estimator.estimate(_coefficients().reshape(2, 20, 6))
+    assert estimate.parameter_names == estimator.parameter_names == ("R", "omega")
+    assert estimate["omega"].shape == (2, 20)
+    assert estimate.standard_errors.shape == (2, 20, 2)
+
+
+def test_a_complex_voxels_estimate_is_independent_of_its_batch():
+    estimator, coefficients = untrained_complex(has_normalization=True), _coefficients(300)
+    together = estimator.estimate(coefficients)
+    for index in (0, 299):
+        alone = estimator.estimate(coefficients[index])
+        np.testing.assert_allclose(alone.values, together.values[index], rtol=1e-5)
+        np.testing.assert_allclose(alone.standard_errors, together.standard_errors[index], rtol=1e-4)
+
+
+def test_bad_complex_voxels_are_marked():
+    coefficients = _coefficients(5)
+    coefficients[1] = 0
+    coefficients[3, 2] = np.nan
+    estimate = untrained_complex().estimate(coefficients)
+    assert estimate.status.tolist() == [0, Status.NON_POSITIVE, 0, Status.NON_FINITE, 0]
+
+
+def test_a_voxel_unlike_the_training_inputs_is_marked_in_any_units():
+    inputs = np.concatenate([_coefficients(400).real, _coefficients(400).imag], axis=1)
+    estimator = untrained_complex()
+    scaled = np.asarray(estimator.network.scaled_inputs(jnp.asarray(inputs.T))[0])
+    estimator = dataclasses.replace(estimator, input_range=np.stack([scaled.min(axis=1), scaled.max(axis=1)]))
+    strange = _coefficients(3)
+    strange[1, 1:] *= 30
+    for factor in (1.0, 1e-6j):
+        assert estimator.estimate(factor * strange).status.tolist() == [0, Status.OUT_OF_RANGE, 0]
+
+
+def test_a_train_of_pulses_may_not_be_reordered():
+    """Measurements of a model with a complex amplitude depend on what came before them."""
+    estimator = untrained_complex()
+    times = complex_toy.TIMES
+    np.testing.assert_array_equal(check_protocol(estimator, {"times": times}), np.arange(6))
+    with pytest.raises(ProtocolError, match="train a network for this protocol"):
+        check_protocol(estimator, {"times": times[::-1]})
+
+
+def test_a_long_protocol_is_told_by_its_range():
+    words = network_module.describe_protocol({"flip_angles": np.linspace(0, 3, 6852), "repetition_time": [0.0035]})
+    assert words == "flip_angles = 6852 values from 0 to 3; repetition_time = 0.0035"

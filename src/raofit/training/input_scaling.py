@@ -44,6 +44,17 @@ def without_complex_amplitude(
     return jnp.concatenate([real * cosine + imaginary * sine, imaginary * cosine - real * sine])
 
 
+def mirrored(inputs: Float[Array, "input batch"], coefficient: int) -> Float[Array, "input batch"]:
+    """Coefficients conjugated where the imaginary part of one of them is negative.
+
+    A signal that is the complex conjugate of another tells the same of every parameter whose sign does not matter, so
+    a network needs to learn one half of all signals only.
+    """
+    n_coefficients = inputs.shape[0] // 2
+    real, imaginary = inputs[:n_coefficients], inputs[n_coefficients:]
+    return jnp.concatenate([real, jnp.where(imaginary[coefficient] < 0, -imaginary, imaginary)])
+
+
 def _norm(rows: Float[Array, "row batch"]) -> Float[Array, " batch"]:
     """√Σ y² with the largest entry taken out first: squares of scanner units may overflow."""
     largest = jnp.max(jnp.abs(rows), axis=0)

@@ -51,6 +51,8 @@ class SupervisedLoss(AbstractLoss):
     weights : w per parameter, 1/unit², or one number for all.
     weighting : a factor on w for each sample: "none", "inverse-truth" 1/truth², or "inverse-crb" 1/bound (0 where the
         bound is infinite).
+    bound_floor : unit² per parameter, added to every bound. The published loss has 0, and then the few samples whose
+        bounds are smallest take over the training: no network of moderate size is as precise as they ask for.
     alpha : share α of the label's loss: 1 is the label alone, 0 the truth alone.
     variance_factor, tolerated_variance : λ and δ; they act where there are several realizations.
     criterion : "squared", or "absolute": bias is then √w·|μ − t| in place of its square.
@@ -63,6 +65,7 @@ class SupervisedLoss(AbstractLoss):
     alpha: Float[Array, ""]
     variance_factor: Float[Array, ""]
     tolerated_variance: Float[Array, ""]
+    bound_floor: Float[Array, " parameter"]
     criterion: Criterion = eqx.field(static=True)
     weighting: Weighting = eqx.field(static=True)
     bias_moments: Moments = eqx.field(static=True)
@@ -76,6 +79,7 @@ class SupervisedLoss(AbstractLoss):
         alpha=1.0,
         variance_factor=1.0,
         tolerated_variance=0.0,
+        bound_floor=0.0,
         criterion: Criterion = "squared",
         bias_moments: Moments = "plain",
         variance_moments: Moments = "plain",
@@ -96,6 +100,7 @@ class SupervisedLoss(AbstractLoss):
         self.alpha = jnp.asarray(alpha, dtype=jnp.float32)
         self.variance_factor = jnp.asarray(variance_factor, dtype=jnp.float32)
         self.tolerated_variance = jnp.asarray(tolerated_variance, dtype=jnp.float32)
+        self.bound_floor = jnp.atleast_1d(jnp.asarray(bound_floor, dtype=jnp.float32))
         self.criterion = criterion
         self.weighting = weighting
         self.bias_moments = bias_moments
@@ -110,7 +115,7 @@ class SupervisedLoss(AbstractLoss):
         self, estimates: Float[Array, "parameter realization sample"], batch: Batch
     ) -> tuple[Float[Array, "parameter sample"], Float[Array, "parameter sample"]]:
         """bias² and max(variance − δ, 0) of each parameter and sample, weighted (0 variance for one realization)."""
-        weights = self.weights[:, None] * sample_weights(self.weighting, batch)
+        weights = self.weights[:, None] * sample_weights(self.weighting, batch, self.bound_floor)
         n_realizations = estimates.shape[1]
         mean = jnp.mean(estimates, axis=1)
         to_label = bias_term(mean, batch["label"], weights, self.criterion)
@@ -127,13 +132,15 @@ class SupervisedLoss(AbstractLoss):
         return bias, jnp.maximum(variance - self.tolerated_variance, 0.0)
 
 
-def sample_weights(weighting: Weighting, batch: Batch) -> Float[Array, "*parameter sample"]:
+def sample_weights(
+    weighting: Weighting, batch: Batch, bound_floor: Float[Array, " parameter"]
+) -> Float[Array, "*parameter sample"]:
     """The factor on the weights of each parameter and sample."""
     if weighting == "none":
         return jnp.ones_like(batch["truth"])
     if weighting == "inverse-truth":
         return inverse_or_zero(jnp.square(batch["truth"]))
-    return inverse_or_zero(batch["bound"])
+    return inverse_or_zero(batch["bound"] + bound_floor[:, None])
 
 
 def inverse_or_zero(values: Float[Array, "*any"]) -> Float[Array, "*any"]:

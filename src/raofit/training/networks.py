@@ -13,6 +13,7 @@ from raofit.core.errors import RaofitError
 from raofit.training.input_scaling import (
     INPUT_SCALINGS,
     InputScaling,
+    mirrored,
     size_of,
     without_complex_amplitude,
 )
@@ -54,6 +55,8 @@ class Perceptron:
     reference : c, the typical ‖signal‖₂ (or first signal) at unit amplitude.
     has_complex_amplitude : inputs are real above imaginary parts of coefficients proportional to an unknown complex
         number, which `input_scaling` removes (see `without_complex_amplitude`); no parameter is scaled back.
+    mirrored_by : None, or the complex coefficient whose imaginary part is made positive by conjugating the scaled
+        inputs (see `mirrored`); for models in which that changes the sign of `magnitude_outputs` and nothing else.
     activation : "elu" or "relu".
     has_normalization : batch normalization of every layer but the last: z is centered and divided by its deviation,
         over the batch in training and by running statistics ever after, then scaled and shifted by two weights.
@@ -85,6 +88,7 @@ class Perceptron:
     magnitude_outputs: tuple[int, ...] = ()
     initial_gain: float = 1.0
     output_offsets: tuple[float, ...] | None = None
+    mirrored_by: int | None = None
 
     def __post_init__(self) -> None:
         if len(self.sizes) < 2 or min(self.sizes) < 1:
@@ -110,6 +114,13 @@ class Perceptron:
         if self.has_complex_amplitude:
             if self.sizes[0] % 2:
                 raise RaofitError(f"network sizes: expected real and imaginary inputs in pairs, got {self.sizes[0]}")
+            if self.mirrored_by is not None and self.input_scaling not in ("first", "norm-phase"):
+                raise RaofitError(
+                    f"input scaling `{self.input_scaling}`: mirrored inputs need their phase removed; "
+                    'use "first" or "norm-phase"'
+                )
+        elif self.mirrored_by is not None:
+            raise RaofitError("mirrored inputs: expected complex coefficients, got real measurements")
         elif self.input_scaling == "norm-phase":
             raise RaofitError("input scaling `norm-phase`: expected complex coefficients, got real measurements")
         elif self.input_scaling != "none" and self.amplitude_index is None:
@@ -188,7 +199,8 @@ class Perceptron:
         """Inputs as the first layer sees them, and the factor a they were divided by."""
         amplitude = self.amplitude(inputs)
         if self.has_complex_amplitude:
-            return without_complex_amplitude(inputs, self.input_scaling), amplitude
+            scaled = without_complex_amplitude(inputs, self.input_scaling)
+            return (scaled if self.mirrored_by is None else mirrored(scaled, self.mirrored_by)), amplitude
         return (inputs if self.input_scaling == "none" else inputs / amplitude[None]), amplitude
 
     def apply(

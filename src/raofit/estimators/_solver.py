@@ -216,7 +216,8 @@ def bounded_step(point: Point, box: tuple[Array, Array]) -> tuple[Vector, Float[
     """The damped scoring step that stays in the box, and the decrease ½ gᵀH⁻¹g an unlimited one would promise."""
     is_free = _free_set(point, box)
     newton = _damped_step(point, is_free, [jnp.zeros_like(point.damping)] * len(is_free))
-    possible = -0.5 * sum(g * d for g, d in zip(point.at.gradient, newton, strict=True))
+    slope = sum((g * d for g, d in zip(point.at.gradient, newton, strict=True)), start=jnp.zeros_like(point.damping))
+    possible = -0.5 * slope
     return _step_in_box(point, newton, is_free, box), possible
 
 

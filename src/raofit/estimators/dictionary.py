@@ -133,7 +133,7 @@ def _simulated(
     inside = np.where((inside[:, 0] < inside[:, 1])[:, None], inside, bounds)
     values = _fill(model, coordinates, inside, n_atoms // n_regions * n_regions)
     signals = np.asarray(model.signal(values))
-    signals = np.concatenate([signals.real, signals.imag], axis=-1)
+    signals = np.concatenate([np.real(signals), np.imag(signals)], axis=-1)
     lengths = np.maximum(np.linalg.norm(signals, axis=-1), np.finfo(np.float32).tiny)
 
     def by_region(array: np.ndarray) -> np.ndarray:

@@ -2,10 +2,10 @@
 
 One cycle, with echo 1 just after its first pulse (the inversion):
 
-1. `_columns` propagates four unit vectors and the recovery from echo 1 round the cycle: M_i and b_i with
-   m_i = M_i·m_1 + b_i for every echo i, and after the last step m_1 = A·m_1 + b.
+1. Four unit vectors and the recovery go from echo 1 round the cycle (`_round`): M_i and b_i with m_i = M_i·m_1 + b_i
+   for every echo i, and after the last step m_1 = A·m_1 + b.
 2. m_1 = (I − A)⁻¹·b.
-3. `_tangents` propagates m and, along it, the derivatives of every step, from ∂m_1 = 0: particular parts q_i of ∂m_i.
+3. m and, along it, the derivatives of every step go round (`_with_slopes`), from ∂m_1 = 0: the part q_i of ∂m_i.
 4. ∂m_1 = (I − A)⁻¹·q, with q the part after the whole cycle, and ∂m_i = q_i + M_i·∂m_1.
 
 Samples leave in blocks, so that a projection onto a basis never needs all of them in memory.
@@ -169,12 +169,12 @@ def _cycle(train: Train, inversion: str, voxels: Voxels, rows: Basis | None, *, 
     unit = jnp.eye(5, dtype=tissue.T2s.dtype)[..., None] + jnp.zeros_like(tissue.T2s)
     start = Magnetization(unit[0], unit[1], unit[2], jnp.zeros_like(unit[0]), unit[3], unit[4])
 
-    def column_step(state, kind, pulse, rates):
-        state = _step(state, tissue, voxels.freedom, kind, pulse._replace(saturation_rate=rates[0]))
+    def column_step(state, kind, pulse, _):
+        state = _step(state, tissue, voxels.freedom, kind, pulse)
         return state, jnp.stack([state.xf, state.yf])
 
-    def last_column_step(state, pulse, rates):
-        return _FIRST[inversion](state, tissue, pulse._replace(saturation_rate=rates[0]))
+    def last_column_step(state, pulse, _):
+        return _FIRST[inversion](state, tissue, pulse)
 
     columns = jnp.stack([start.xf, start.yf])
     end, columns = _round(train, voxels, rows, start, columns, column_step, last_column_step)
@@ -221,12 +221,10 @@ def _with_slopes(advance, state: Magnetization, changes: Magnetization, voxels: 
     one, zero = jnp.ones_like(rates[0]), jnp.zeros_like(rates[0])
 
     def slow(state, slow_tissue, free):
-        here = pulse._replace(saturation_rate=rates[0])
-        return advance(state, Tissue(*slow_tissue, *tissue[5:]), free, here)
+        return advance(state, Tissue(*slow_tissue, *tissue[5:]), free, pulse)
 
     def fast(state, omega0, b1, rate, free):
-        here = pulse._replace(saturation_rate=rate)
-        return advance(state, tissue._replace(omega0=omega0, B1=b1), free, here)
+        return advance(state, tissue._replace(omega0=omega0, B1=b1), free, pulse._replace(saturation_rate=rate))
 
     def push_slow(change, direction, free_slope):
         return jax.jvp(slow, (state, tissue[:5], free), (change, direction, free_slope))

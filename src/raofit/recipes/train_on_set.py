@@ -24,6 +24,7 @@ from raofit.recipes.named_architectures import network_for
 from raofit.recipes.training_recipe import TrainingRecipe
 from raofit.recipes.training_set import TrainingSet
 from raofit.training.checkpoint import CheckpointFile
+from raofit.training.loss_family import mse_crb
 from raofit.training.losses import SupervisedLoss, inverse_mean_weights
 from raofit.training.measuring import ComplexMeasuring
 from raofit.training.networks import Perceptron
@@ -70,6 +71,7 @@ def train_on_set(
         recipe.trainer_settings(),
         key=training_key,
         measure=measure,
+        monitors=tuple(_weighted_error(names, name) for name in names),
         initial_statistics=statistics,
         progress=progress,
         checkpoint=checkpoint,
@@ -99,6 +101,7 @@ def train_on_set(
             "best_epoch": int(result.best_epoch[member]),
             "validation_loss": float(result.validation_loss[member]),
             "members_validation_loss": [float(value) for value in result.validation_loss],
+            "history": _history(result.history[:, member], names),
             "initial": None if initial is None else dict(initial.provenance),
         },
     )
@@ -155,6 +158,19 @@ def _loss(recipe: TrainingRecipe, names: tuple[str, ...], labels: np.ndarray) ->
         bias_moments=recipe.bias_moments,
         variance_moments=recipe.variance_moments,
     )
+
+
+def _weighted_error(names: tuple[str, ...], name: str) -> SupervisedLoss:
+    """MSE-CRB of one parameter alone, whatever the training's loss is: 1 for an efficient unbiased estimator."""
+    return mse_crb([float(len(names) * (other == name)) for other in names])
+
+
+def _history(losses: Float[np.ndarray, "epoch loss"], names: tuple[str, ...]) -> dict:
+    """Per epoch: the training's loss on both sets, and MSE-CRB of each parameter on the held-out set."""
+    training, validation, *weighted = (
+        [float(f"{value:.5g}") if np.isfinite(value) else None for value in column] for column in losses.T
+    )
+    return {"training": training, "validation": validation, "mse_crb": dict(zip(names, weighted, strict=True))}
 
 
 def _typical_size(network: Perceptron, training: TrainingSet) -> float:

@@ -122,14 +122,15 @@ class TrainingState(NamedTuple):
 class TrainingResult(NamedTuple):
     """Best weights of each member by validation loss.
 
-    `history` is (epoch, member, 2): training and validation loss. A frozen member's validation loss no longer changes.
+    `history` is (epoch, member, 2 + monitors): training and validation loss, and each monitor on the validation set. A
+    frozen member's validation loss no longer changes.
     """
 
     weights: Float[np.ndarray, "member weight"]
     statistics: Float[np.ndarray, "member statistic"]
     validation_loss: Float[np.ndarray, " member"]
     best_epoch: Int[np.ndarray, " member"]
-    history: Float[np.ndarray, "epoch member 2"]
+    history: Float[np.ndarray, "epoch member loss"]
 
     @property
     def best_member(self) -> int:
@@ -147,6 +148,7 @@ def train_members(
     *,
     key: Array,
     measure: AbstractMeasuring | None = None,
+    monitors: tuple[AbstractLoss, ...] = (),
     initial_statistics: Float[Array, " statistic"] | None = None,
     progress: Progress | None = None,
     checkpoint: CheckpointFile | None = None,
@@ -161,6 +163,8 @@ def train_members(
     validation : a fixed set; its loss decides on stopping and on the weights that are kept.
     key : seed of the shuffling and of fresh draws.
     measure : None, or what turns the noise-free arrays of a batch into measurements, anew at every step.
+    monitors : further losses (without a member axis) that are computed on the validation set after every epoch and
+        decide nothing.
     initial_statistics : the network's statistics to start from; default: its `initial_statistics()`.
     checkpoint : where to save after each epoch and to resume from; removed by the caller when it is no longer needed.
 
@@ -175,7 +179,7 @@ def train_members(
     fixed = _arrays(training) if isinstance(training, Samples) else None
     statistics = network.initial_statistics() if initial_statistics is None else jnp.asarray(initial_statistics)
     fingerprint = _fingerprint(
-        network, (initial_weights, statistics), loss, fixed, validation, (settings, repr(measure)), key
+        network, (initial_weights, statistics), loss, fixed, validation, (settings, repr((measure, monitors))), key
     )
     state, history = _initial_state(initial_weights, statistics), []
     if checkpoint is not None and (saved := checkpoint.load(fingerprint)) is not None:
@@ -192,11 +196,19 @@ def train_members(
         arrays = _arrays(training(jax.random.fold_in(epoch_key, 1))) if callable(training) else fixed
         started = time.perf_counter()
         state, losses = _epoch(
-            network, loss, settings, measure, state, arrays, validation_columns, jax.random.fold_in(epoch_key, 0)
+            network,
+            loss,
+            monitors,
+            settings,
+            measure,
+            state,
+            arrays,
+            validation_columns,
+            jax.random.fold_in(epoch_key, 0),
         )
         losses = np.asarray(losses)
         history.append(losses)
-        if not np.any(np.isfinite(losses)):
+        if not np.any(np.isfinite(losses[:, :2])):
             raise RaofitError(
                 f"training: the loss became NaN or infinite in epoch {epoch + 1}; lower the learning rate "
                 f"(now {settings.learning_rate:g}) or check the labels and weights"
@@ -269,8 +281,8 @@ def _reversed(array: Array, n_leading: int) -> Array:
 
 
 @partial(eqx.filter_jit, donate="none")
-def _epoch(network, loss, settings: TrainerSettings, measure, state: TrainingState, arrays, validation, key):
-    """One epoch of all members: new state, and (member, 2) training and validation loss."""
+def _epoch(network, loss, monitors, settings: TrainerSettings, measure, state: TrainingState, arrays, validation, key):
+    """One epoch of all members: new state, and (member, 2 + monitors) training loss, validation loss, monitors."""
     shared, own = arrays
     n_samples = next(iter(shared.values())).shape[0]
     size = min(settings.batch_size, n_samples)
@@ -290,7 +302,8 @@ def _epoch(network, loss, settings: TrainerSettings, measure, state: TrainingSta
 
     def validation_loss(weights, statistics, member_loss, shared_batch, own_batch):
         batch = {**shared_batch, **own_batch}
-        return member_loss(estimates_of(network, weights, batch["measurements"], statistics), batch)
+        estimates = estimates_of(network, weights, batch["measurements"], statistics)
+        return jnp.stack([member_loss(estimates, batch), *(monitor(estimates, batch) for monitor in monitors)])
 
     def total_loss(weights, statistics, batch):
         losses, statistics = _over_members(training_loss)(weights, statistics, loss, *batch)
@@ -322,7 +335,8 @@ def _epoch(network, loss, settings: TrainerSettings, measure, state: TrainingSta
     carry, losses = jax.lax.scan(step, (*state[:5], first_step), batches)
     *changed, _ = carry
     statistics, average = changed[3], changed[4]
-    found = _over_members(validation_loss)(average, statistics, loss, *validation)
+    validated = _over_members(validation_loss)(average, statistics, loss, *validation)
+    found = validated[:, 0]
     is_better = is_active & (found < state.best_loss)
     new_state = TrainingState(
         *changed,
@@ -332,7 +346,7 @@ def _epoch(network, loss, settings: TrainerSettings, measure, state: TrainingSta
         best_epoch=jnp.where(is_better, state.epoch, state.best_epoch),
         epoch=state.epoch + 1,
     )
-    return new_state, jnp.stack([jnp.mean(losses, axis=0), found], axis=-1)
+    return new_state, jnp.concatenate([jnp.mean(losses, axis=0)[:, None], validated], axis=-1)
 
 
 def _over_members(function):

@@ -7,16 +7,25 @@ from typing import Any
 
 import pydantic
 
-from raofit.core.errors import FileError
+from raofit.core.errors import FileError, RaofitError
+from raofit.recipes.named_trainings import NAMED, Training, named_training
 from raofit.recipes.training_recipe import TrainingRecipe
 
-_PRESET = "preset"
+_PRESET, _START = "preset", "start"
+_DRAWING = {"paper": TrainingRecipe.paper, "on-the-spot": TrainingRecipe.on_the_spot}  # these draw their own signals
+_FIELDS = {field.name: field.type for field in dataclasses.fields(TrainingRecipe)}
 
 
 def read_recipe(path: str | Path) -> TrainingRecipe:
-    """The recipe in a TOML file.
+    """The recipe in a TOML file, without that of a start; see `read_training`."""
+    return read_training(path).recipe
 
-    `preset = "paper"` or `"on-the-spot"` (default: paper) states the starting point, every other key one field:
+
+def read_training(path: str | Path) -> Training:
+    """The recipe in a TOML file, and that of the network it starts from.
+
+    `preset` states the starting point, every other key one field: "paper" (the default) or "on-the-spot" for models
+    whose signals are drawn for the training, and the names of `raofit.recipes.named_trainings` for simulated sets:
 
         preset = "on-the-spot"
         snr = [10, 40]
@@ -24,33 +33,57 @@ def read_recipe(path: str | Path) -> TrainingRecipe:
         [ranges]
         D_fast = [0.01, 0.2]
 
+    The table `start` changes the training of the network that a Bias-Reduced one starts from; what both must agree in,
+    such as layers and SNR, it takes from the recipe:
+
+        preset = "compact-bias-reduced"
+        snr = [20, 80]
+        variance_factor = 0.1
+        [start]
+        max_epochs = 40
+
     Raises
     ------
     FileError
         If the file is missing or not TOML, or a key or value is not one a recipe has.
+    RaofitError
+        If values contradict each other.
     """
     path = Path(path)
     content = _parsed(path)
     preset = content.pop(_PRESET, "paper")
-    presets = {"paper": TrainingRecipe.paper, "on-the-spot": TrainingRecipe.on_the_spot}
-    if preset not in presets:
-        raise FileError(f"{path}: `preset`: expected one of {', '.join(presets)}, got {preset!r}")
-    known = {field.name: field.type for field in dataclasses.fields(TrainingRecipe)}
-    unknown = sorted(set(content) - set(known))
-    if unknown:
-        raise FileError(f"{path}: `{unknown[0]}` is not a recipe setting; expected one of {', '.join(known)}")
-    values = {name: _checked(path, name, known[name], value) for name, value in content.items()}
+    if not isinstance(preset, str) or preset not in (*_DRAWING, *NAMED):
+        raise FileError(f"{path}: `preset`: expected one of {', '.join((*_DRAWING, *NAMED))}, got {preset!r}")
+    start = content.pop(_START, {})
+    if not isinstance(start, dict):
+        raise FileError(f"{path}: `{_START}`: expected a table of recipe settings, got {start!r}")
+    values, start_values = _fields(path, content), _fields(path, start)
+    if preset in NAMED:
+        try:
+            return named_training(preset, values, start_values)
+        except RaofitError as error:
+            raise RaofitError(f"{path}: {error}") from error
+    if start_values:
+        raise FileError(f"{path}: the preset `{preset}` starts from random weights; leave the table `{_START}` out")
     snr = values.pop("snr", (15.0, 15.0))
-    return presets[preset](snr, **values)
+    return Training(_DRAWING[preset](snr, **values))
 
 
 def _parsed(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise FileError(f"{path}: no such file; expected a training recipe in TOML")
+        raise FileError(f"{path}: no such file; expected a training recipe in TOML, or one of {', '.join(NAMED)}")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FileError(f"{path}: this is not valid TOML ({error})") from error
+
+
+def _fields(path: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """The fields stated in `content`, as their types."""
+    unknown = sorted(set(content) - set(_FIELDS))
+    if unknown:
+        raise FileError(f"{path}: `{unknown[0]}` is not a recipe setting; expected one of {', '.join(_FIELDS)}")
+    return {name: _checked(path, name, _FIELDS[name], value) for name, value in content.items()}
 
 
 def _checked(path: Path, name: str, kind: Any, value: Any) -> Any:

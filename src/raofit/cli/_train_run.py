@@ -1,0 +1,98 @@
+"""What `raofit train` does for models whose signals are drawn for the training."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from raofit import models
+from raofit.cli._card_table import print_card
+from raofit.cli._options import protocol_fields
+from raofit.cli._progress import progress_bar, say
+from raofit.cli._train_files import kept_on_interrupt
+from raofit.core.errors import RaofitError
+from raofit.io.network_file import load_network, save_network
+from raofit.io.output import require_free
+from raofit.io.protocol_file import stated_protocol
+from raofit.io.recipe_file import read_recipe
+from raofit.recipes.named_trainings import NAMED
+from raofit.recipes.train_network import train_network
+from raofit.recipes.training_recipe import TrainingRecipe
+from raofit.training.checkpoint import CheckpointFile
+
+DEFAULT_MODEL = "ivim"
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainOptions:
+    """What the user asked for; see `raofit.cli.train.train`."""
+
+    out: Path
+    model: str | None
+    bval: Path | None
+    te: str | None
+    snr: str | None
+    labels: str | None
+    alpha: float | None
+    noise: str | None
+    preset: str | None
+    recipe: str | None
+    initial: Path | None
+    seed: int | None
+    checkpoint: Path | None
+    force: bool
+
+    def stated(self, *names: str) -> dict[str, Any]:
+        """Those of the named options that were given, for a recipe."""
+        given = {name: getattr(self, name) for name in names}
+        if given.get("snr") is not None:
+            given["snr"] = snr_range(given["snr"])
+        return {name: value for name, value in given.items() if value is not None}
+
+
+def run_training(options: TrainOptions) -> None:
+    """Train or continue, save, and print the card."""
+    require_free(options.out, force=options.force)
+    settings = dataclasses.replace(_recipe(options), **options.stated("labels", "alpha", "noise", "seed", "snr"))
+    name = options.model or DEFAULT_MODEL
+    built = models.build(name, stated_protocol(protocol_fields(name), bval=options.bval, te=options.te))
+    initial = None if options.initial is None else load_network(options.initial)
+    state = CheckpointFile(options.checkpoint or options.out.with_name(options.out.name + ".checkpoint"))
+    is_resumed = state.path.exists()
+    if is_resumed:
+        say(f"Continuing from {state.path}")
+    try:
+        with progress_bar() as progress, kept_on_interrupt(state.path):
+            network = train_network(built, settings, initial=initial, progress=progress, checkpoint=state)
+    except RaofitError:
+        if not is_resumed:
+            state.remove()  # a training that cannot succeed is no use resuming
+        raise
+    save_network(options.out, network, force=options.force)
+    state.remove()
+    print_card(network)
+    say(f"Written to {options.out}")
+
+
+def _recipe(options: TrainOptions) -> TrainingRecipe:
+    if options.recipe is not None and options.preset is not None:
+        raise RaofitError("--preset: a recipe file names its own preset; leave one of --preset and --recipe out")
+    if options.recipe is None:
+        if options.snr is None:
+            raise RaofitError("--snr is missing: give the signal-to-noise ratio to train for, for instance 15 or 10:40")
+        return TrainingRecipe.paper(15.0) if options.preset == "paper" else TrainingRecipe.on_the_spot(15.0)
+    recipe = None if options.recipe in NAMED else read_recipe(options.recipe)
+    if recipe is None or recipe.architecture != "perceptron":
+        raise RaofitError(
+            f"--recipe {options.recipe}: it trains on simulated fingerprints; give the file that `raofit simulate` "
+            "wrote with --training-set"
+        )
+    return recipe
+
+
+def snr_range(text: str) -> tuple[float, float]:
+    """`15` or `10:40` as a range."""
+    low, _, high = text.partition(":")
+    try:
+        return float(low), float(high or low)
+    except ValueError:
+        raise RaofitError(f"--snr {text}: expected a number or LOW:HIGH, for instance 15 or 10:40") from None

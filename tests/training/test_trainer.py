@@ -9,9 +9,9 @@ import optax
 import pytest
 
 from raofit.core.errors import FileError, RaofitError
+from raofit.losses import wvce
 from raofit.training.adam import adam_step, clipped, learning_rate_at
 from raofit.training.checkpoint import CheckpointFile
-from raofit.training.loss_family import wvce
 from raofit.training.losses import SupervisedLoss
 from raofit.training.measuring import ComplexMeasuring
 from raofit.training.networks import Perceptron

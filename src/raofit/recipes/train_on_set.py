@@ -18,13 +18,13 @@ from jaxtyping import Array, Float
 from raofit.core.errors import RaofitError
 from raofit.core.progress import Progress
 from raofit.estimators.network import NetworkEstimator, as_inputs
+from raofit.losses import mse_crb
 from raofit.recipes.card import with_card_on_set
 from raofit.recipes.members import sample_weighting
 from raofit.recipes.named_architectures import network_for
 from raofit.recipes.training_recipe import TrainingRecipe
 from raofit.recipes.training_set import TrainingSet
 from raofit.training.checkpoint import CheckpointFile
-from raofit.training.loss_family import mse_crb
 from raofit.training.losses import SupervisedLoss, inverse_mean_weights
 from raofit.training.measuring import ComplexMeasuring
 from raofit.training.networks import Perceptron
@@ -57,6 +57,8 @@ def train_on_set(
     network = network_for(recipe, names, labels[is_first], 2 * training.signals.shape[1])
     network = dataclasses.replace(network, reference=_typical_size(network, training))
     columns = _measured(training, recipe, measure_key)
+    if recipe.is_mirrored:
+        network = dataclasses.replace(network, mirrored_by=_mirror(network, columns, training, recipe))
     statistics = network.initial_statistics(columns)
     if initial is None:
         weights = jax.vmap(network.initial_weights)(jax.random.split(initial_key, recipe.restarts))
@@ -65,7 +67,7 @@ def train_on_set(
     result = train_members(
         network,
         weights,
-        stack_losses([_loss(recipe, names, labels)] * len(weights)),
+        stack_losses([_loss(recipe, names, labels, labels[is_first])] * len(weights)),
         _samples(training, labels, names),
         _samples(held_out, _folded(held_out, names, recipe), names),
         recipe.trainer_settings(),
@@ -146,7 +148,23 @@ def _samples(samples: TrainingSet, labels: np.ndarray, names: tuple[str, ...]) -
     )
 
 
-def _loss(recipe: TrainingRecipe, names: tuple[str, ...], labels: np.ndarray) -> SupervisedLoss:
+def _mirror(network: Perceptron, columns: Float[Array, "input sample"], training: TrainingSet, recipe) -> int:
+    """The coefficient whose imaginary part tells best, at the recipe's noise, the sign of the folded parameter."""
+    if len(recipe.magnitudes) != 1:
+        raise RaofitError(
+            "recipe `is_mirrored`: expected one parameter in `magnitudes`, whose sign conjugation changes, "
+            f"got {', '.join(recipe.magnitudes) or 'none'}"
+        )
+    index = training.model.parameter_names.index(recipe.magnitudes[0])
+    signs = np.sign(training.parameters[: columns.shape[1], index])
+    scaled = np.asarray(network.scaled_inputs(columns)[0])
+    imaginary = np.sign(scaled[len(scaled) // 2 :])
+    return int(np.argmax(np.abs(imaginary @ signs)))
+
+
+def _loss(
+    recipe: TrainingRecipe, names: tuple[str, ...], labels: np.ndarray, typical_labels: np.ndarray
+) -> SupervisedLoss:
     weights = inverse_mean_weights(labels) if recipe.weights == "inverse-mean" else np.ones(len(names), np.float32)
     factors = np.array([(recipe.parameter_weights or {}).get(name, 1.0) for name in names], np.float32)
     return SupervisedLoss(
@@ -154,6 +172,7 @@ def _loss(recipe: TrainingRecipe, names: tuple[str, ...], labels: np.ndarray) ->
         weighting=sample_weighting(recipe),
         variance_factor=recipe.variance_factor,
         tolerated_variance=recipe.tolerated_variance,
+        bound_floor=recipe.bound_floor * np.var(typical_labels, axis=0),
         criterion=recipe.criterion,
         bias_moments=recipe.bias_moments,
         variance_moments=recipe.variance_moments,

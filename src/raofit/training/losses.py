@@ -7,7 +7,7 @@ For fingerprint i, parameter k, noise realization r = 1…R, estimate x̂, targe
 
 With R = 1 this is the weighted squared error. Inside a loss the sample axis comes last: estimates are
 (parameter, realization, sample), targets (parameter, sample). Settings with a name in the papers are functions of
-`raofit.training.loss_family`.
+`raofit.losses`.
 """
 
 import abc

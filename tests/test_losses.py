@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 
 from raofit.core.errors import RaofitError
-from raofit.training.loss_family import mse, mse_crb, relative_mse, wbce, weighted_moments, wvce
+from raofit.losses import mse, mse_crb, relative_mse, wbce, weighted_moments, wvce
 from raofit.training.losses import SupervisedLoss
 
 P = 3

@@ -1,4 +1,4 @@
-"""The papers' losses by name: settings of the one `SupervisedLoss`.
+"""The papers' losses by name: settings of the one `SupervisedLoss`, for fingerprints, parameters and realizations.
 
 | loss | weight of a sample | R | λ, δ |
 |---|---|---|---|
@@ -14,6 +14,8 @@
 from jaxtyping import Array, ArrayLike, Float
 
 from raofit.training.losses import Moments, SupervisedLoss
+
+__all__ = ["SupervisedLoss", "mse", "mse_crb", "relative_mse", "wbce", "weighted_moments", "wvce"]
 
 
 def mse(emphasis: ArrayLike = 1.0) -> SupervisedLoss:

@@ -12,7 +12,7 @@ from raofit.io.provenance import sha256
 from tests.cli.helpers import AFFINE, B_VALUES, adc_scan, entries, load, run, save
 
 ADC = ("--model", "adc", "--sigma", 5)
-MAPS = ["ADC", "ADC_std", "S0", "S0_std", "status"]
+MAPS = ["ADC", "ADC_std", "S0", "S0_std", "residual", "relative_residual", "status"]
 
 
 @pytest.fixture(scope="module")

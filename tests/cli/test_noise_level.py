@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from raofit.cli._map_input import MapInput
 from raofit.cli._noise_level import noise_level
 from raofit.core.errors import RaofitError
 from raofit.io.nifti import open_series
@@ -25,10 +26,14 @@ def phantom(tmp_path_factory):
     return folder, open_series([folder / "dwi.nii"]), signal[..., 0] > 0, MonoExponentialADC(b_values)
 
 
+def scan(series, mask, model):
+    return MapInput(series, model, mask, "rician", None, ())
+
+
 @pytest.mark.parametrize("option", [None, "residuals", "repeats", "background"])
 def test_measured(phantom, option):
     _, series, mask, model = phantom
-    level = noise_level(option, series, mask, model, "rician", {})
+    level = noise_level(option, scan(series, mask, model), {})
     assert level.source == (option or "residuals")
     # 480 voxels of 12 measurements: the standard error of the median of their variances is the largest of the three,
     # 1.25·√(2/10)/√480/2 = 1.3 % of sigma; four of them
@@ -40,17 +45,17 @@ def test_measured(phantom, option):
 
 def test_given(phantom):
     folder, series, mask, model = phantom
-    level = noise_level("4.5", series, mask, model, "rician", {})
+    level = noise_level("4.5", scan(series, mask, model), {})
     assert (level.sigma, level.median, level.source) == (4.5, 4.5, "given")
-    level = noise_level(str(folder / "sigma.nii"), series, mask, model, "rician", {})
+    level = noise_level(str(folder / "sigma.nii"), scan(series, mask, model), {})
     assert (level.sigma.shape, level.median, level.source) == (mask.shape, SIGMA, "map")
 
 
 def test_too_few_measurements_for_residuals(phantom):
     _, series, mask, _ = phantom
     first = series.take(np.array([0, 5]))
-    level = noise_level(None, first, mask, MonoExponentialADC(B_VALUES[[0, 5]]), "rician", {})
+    level = noise_level(None, scan(first, mask, MonoExponentialADC(B_VALUES[[0, 5]])), {})
     assert level.source == "background"
     assert level.sigma == pytest.approx(SIGMA, rel=0.1)
     with pytest.raises(RaofitError, match="2 measurements and 2 parameters leave no residual"):
-        noise_level("residuals", first, mask, MonoExponentialADC(B_VALUES[[0, 5]]), "rician", {})
+        noise_level("residuals", scan(first, mask, MonoExponentialADC(B_VALUES[[0, 5]])), {})

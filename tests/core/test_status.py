@@ -23,6 +23,7 @@ def test_codes_written_to_files_never_change():
         "NOT_CONVERGED": 2,
         "NOT_IDENTIFIABLE": 3,
         "OUT_OF_RANGE": 4,
+        "MISFIT": 5,
         "NON_FINITE": 10,
         "NON_POSITIVE": 11,
         "NEGATIVE": 12,
@@ -38,4 +39,5 @@ def test_only_voxels_with_an_estimate_are_usable():
         "NOT_CONVERGED",
         "NOT_IDENTIFIABLE",
         "OUT_OF_RANGE",
+        "MISFIT",
     ]

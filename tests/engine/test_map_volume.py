@@ -9,7 +9,7 @@ import pytest
 
 from raofit.core.errors import RaofitError
 from raofit.core.status import Status
-from raofit.engine import map_volume, slab_edges
+from raofit.engine import map_volume, slab_axis, slab_edges
 from raofit.estimators.estimate import Estimate
 
 
@@ -129,9 +129,29 @@ def test_progress_counts_the_mask(volume, mask):
 def test_slabs_cover_the_volume_within_the_budget(shape, memory):
     edges = slab_edges(shape, memory_bytes=memory)
     assert [start for start, _ in edges] == [0, *(stop for _, stop in edges[:-1])]
-    assert edges[-1][1] == shape[2]
-    slice_bytes = 4 * 4 * shape[0] * shape[1] * shape[3]
-    assert all(stop - start == 1 or (stop - start) * slice_bytes <= memory for start, stop in edges)
+    assert edges[-1][1] == shape[slab_axis(shape)]
+    layer_bytes = 4 * 4 * np.prod(shape) // shape[slab_axis(shape)]
+    assert all(stop - start == 1 or (stop - start) * layer_bytes <= memory for start, stop in edges)
+
+
+def test_a_single_slice_is_cut_along_its_rows(volume, mask):
+    volume, mask = volume[:, :, 3:4], mask[:, :, 3:4]
+    edges = slab_edges((*mask.shape, volume.shape[3]), most_voxels=2 * mask.shape[0])
+    assert edges == ((0, 2), (2, 4), (4, 5))
+    whole = next(
+        map_volume(
+            lambda start, stop: volume[:, start:stop], mean_and_spread, mask, ((0, 5),), sigma=0.5, n_parameters=2,
+            is_magnitude=True,
+        )
+    )  # fmt: skip
+    slabs = list(
+        map_volume(
+            lambda start, stop: volume[:, start:stop], mean_and_spread, mask, edges, sigma=0.5, n_parameters=2,
+            is_magnitude=True,
+        )
+    )  # fmt: skip
+    np.testing.assert_array_equal(np.concatenate([slab.values for slab in slabs], axis=1), whole.values)
+    np.testing.assert_array_equal(np.concatenate([slab.status for slab in slabs], axis=1), whole.status)
 
 
 def test_a_budget_must_be_positive():

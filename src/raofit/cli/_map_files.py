@@ -6,28 +6,41 @@ from typing import Any
 
 import numpy as np
 
+from raofit.cli._map_estimator import ChosenEstimator
 from raofit.cli._map_summary import MapSummary
 from raofit.core.status import Status
-from raofit.engine import Slab
-from raofit.io.nifti import ImageSeries, write_map
+from raofit.engine import ResidualCheck, Slab
+from raofit.io.nifti import Series, write_map
 from raofit.io.provenance import write_json
 from raofit.io.shards import Shards
 from raofit.models import AbstractSignalModel
+
+_DIAGNOSTICS = {
+    "residual": (
+        "1",
+        "reduced chi-square of the measurement at the estimate: 1 where the model explains all but the noise",
+    ),
+    "relative_residual": ("1", "length of what the model leaves unexplained, over the length of the measurement"),
+    "M0": ("a.u.", "magnitude of the complex amplitude that fits best at the estimate"),
+    "M0_phase": ("rad", "phase of the complex amplitude that fits best at the estimate"),
+}
 
 
 def write_maps(
     folder: Path,
     shards: Shards,
     edges: tuple[tuple[int, int], ...],
-    series: ImageSeries,
+    series: Series,
     model: AbstractSignalModel,
+    chosen: ChosenEstimator,
+    check: ResidualCheck | None,
     limits: np.ndarray,
     summary: MapSummary,
     shared: Mapping[str, Any],
     *,
     fill: float,
 ) -> None:
-    """Write NAME.nii.gz and NAME_std.nii.gz per parameter, status.nii.gz, their sidecars, and raofit.json.
+    """Write NAME.nii.gz and NAME_std.nii.gz per parameter, the residual maps, status.nii.gz, sidecars, raofit.json.
 
     `shared` goes into every sidecar; `fill` stands where there is no estimate.
     """
@@ -36,14 +49,14 @@ def write_maps(
         for slab in shards.read_all(edges):
             yield np.nan_to_num(pick(slab), nan=fill, posinf=np.inf, neginf=-np.inf)
 
-    for index, parameter in enumerate(model.parameters):
+    for index, parameter in enumerate(chosen.parameters):
         values = summary.values[:, index]
         sidecar = {"Parameter": parameter.name, "Units": parameter.unit, "Model": model.name}
         write_map(folder / f"{parameter.name}.nii.gz", slabs(lambda slab, k=index: slab.values[..., k]), series)
         statistics = {
             "Description": parameter.description,
             "Bounds": limits[index],
-            "Quartiles": np.quantile(values, [0.25, 0.5, 0.75]) if values.size else None,
+            "Quartiles": _quartiles(values),
             "ShareOnBounds": summary.shares_on_bound[index],
         }
         write_json(folder / f"{parameter.name}.json", sidecar | statistics | dict(shared))
@@ -52,6 +65,12 @@ def write_maps(
         )
         about = {"Description": f"standard error of {parameter.name} (one standard deviation)"}
         write_json(folder / f"{parameter.name}_std.json", sidecar | about | dict(shared))
+    for name in () if check is None else check.names:
+        write_map(folder / f"{name}.nii.gz", slabs(lambda slab, name=name: slab.diagnostics[name]), series)
+        unit, description = _DIAGNOSTICS[name]
+        values = summary.diagnostics[name]
+        content = {"Units": unit, "Description": description, "Quartiles": _quartiles(values)}
+        write_json(folder / f"{name}.json", content | _judged(name, check, values) | dict(shared))
     write_map(folder / "status.nii.gz", (slab.status for slab in shards.read_all(edges)), series, np.uint8)
     status = {
         "Description": "outcome of the estimate in each voxel",
@@ -61,3 +80,20 @@ def write_maps(
     }
     write_json(folder / "status.json", status | dict(shared))
     write_json(folder / "raofit.json", shared)
+
+
+def _quartiles(values: np.ndarray) -> np.ndarray | None:
+    finite = values[np.isfinite(values)]
+    return np.quantile(finite, [0.25, 0.5, 0.75]) if finite.size else None
+
+
+def _judged(name: str, check: ResidualCheck, values: np.ndarray) -> dict[str, Any]:
+    """Above which reduced chi-square a voxel is marked, and how many lie above."""
+    if name != "residual":
+        return {}
+    return {
+        "DegreesOfFreedom": check.degrees_of_freedom,
+        "FalseAlarmRate": check.false_alarm_rate,
+        "Threshold": check.threshold,
+        "ShareAboveThreshold": float(np.mean(values > check.threshold)) if values.size else None,
+    }

@@ -8,13 +8,15 @@ import numpy as np
 from raofit import noise
 from raofit.cli._crb_page import precision_table
 from raofit.cli._map_estimator import ChosenEstimator
+from raofit.cli._map_input import MapInput
+from raofit.cli._map_residual_page import misfit_doubt, residual_blocks
 from raofit.cli._map_summary import MapSummary
 from raofit.cli._noise_level import NoiseLevel
 from raofit.core.status import Status
+from raofit.engine import ResidualCheck
+from raofit.estimators.network import describe_protocol
 from raofit.information.identifiability import Precision, Verdict, attainable_precision, prior_standard_deviation
-from raofit.io.nifti import ImageSeries
 from raofit.io.provenance import readable
-from raofit.models import AbstractSignalModel
 from raofit.plot import style
 from raofit.plot.maps import plot_histograms, plot_parameter_maps, plot_status_map
 from raofit.report import Badge, Figure, Paragraph, Report, Section, Table
@@ -30,40 +32,43 @@ _TAIL = 5.0  # interquartile ranges from the median
 
 def map_report(
     options: "MapOptions",
-    model: AbstractSignalModel,
-    series: ImageSeries,
+    found: MapInput,
     level: NoiseLevel,
     chosen: ChosenEstimator,
+    check: ResidualCheck | None,
     limits: np.ndarray,
     summary: MapSummary,
     shared: Mapping[str, Any],
 ) -> Report:
     """The page as data."""
+    model, series = found.model, found.series
     names = ", ".join(path.name for path in options.images[:3]) + (" …" if len(options.images) > 3 else "")
     shape = "×".join(map(str, series.shape))
     precisions = _precisions(model, chosen, level, limits, summary)
-    concerns = doubts(model, chosen, summary, precisions, limits)
+    concerns = doubts(chosen, check, summary, precisions, limits)
     sections = [
-        Section("In short", _in_short(model, level, summary, concerns)),
-        Section("Maps", _maps(model, limits, summary)),
+        Section("In short", _in_short(chosen, level, summary, concerns)),
+        Section("Maps", _maps(model, chosen, limits, summary)),
         Section("What happened in each voxel", _status(summary)),
     ]
+    if check is not None:
+        sections.append(Section("What the model leaves unexplained", residual_blocks(check, level, chosen, summary)))
     if precisions:
+        noise_level = f"SNR {level.snr:.3g}" if model.has_complex_amplitude else f"sigma = {level.median:.4g}"
         caption = (
             "Least standard deviation of any unbiased estimate (Cramér-Rao bound) in a voxel with the median "
-            f"estimates of the voxels without reservation and sigma = {level.median:.4g}, beside the spread of the "
+            f"estimates of the voxels without reservation and {noise_level}, beside the spread of the "
             "parameter's typical range."
         )
         sections.append(Section("Attainable precision", [precision_table(precisions, caption)]))
-    sections.append(Section("How it was done", _method(model, level, chosen, limits)))
-    return Report(
-        f"Maps of {names}", f"{model.name}, {chosen.name}, {shape} voxels×volumes", sections, readable(shared)
-    )
+    sections.append(Section("How it was done", _method(model, level, chosen, limits, shared)))
+    kind = "coefficients" if found.is_complex else "volumes"
+    return Report(f"Maps of {names}", f"{model.name}, {chosen.name}, {shape} voxels×{kind}", sections, readable(shared))
 
 
 def doubts(
-    model: AbstractSignalModel,
     chosen: ChosenEstimator,
+    check: ResidualCheck | None,
     summary: MapSummary,
     precisions: tuple[Precision, ...],
     limits: np.ndarray,
@@ -73,11 +78,13 @@ def doubts(
     unseen = summary.counts.get(Status.OUT_OF_RANGE, 0) / max(summary.n_voxels, 1)
     if unseen > _MANY_ON_BOUND:
         found.append(f"{unseen:.0%} of the voxels are unlike anything the network was trained on (see the status map).")
+    if check is not None and (sentence := misfit_doubt(check, summary)):
+        found.append(sentence)
     lost = {item.parameter.name: item.sentence for item in precisions if item.verdict is Verdict.NOT_IDENTIFIABLE}
-    for index, parameter in enumerate(model.parameters):
+    for index, parameter in enumerate(chosen.parameters):
         reasons = []
         on_bound = summary.shares_on_bound[index]
-        if chosen.name == "mle" and on_bound.sum() > _MANY_ON_BOUND:
+        if chosen.n_fitted and on_bound.sum() > _MANY_ON_BOUND:
             low, high = limits[index]
             unit = "" if parameter.unit == "1" else f" {parameter.unit}"
             reasons.append(
@@ -95,7 +102,7 @@ def doubts(
     return found
 
 
-def _in_short(model, level, summary, concerns) -> list:
+def _in_short(chosen, level, summary, concerns) -> list:
     n_good = sum(count for status, count in summary.counts.items() if status.is_usable)
     share = n_good / max(summary.n_voxels, 1)
     blocks: list = [
@@ -109,7 +116,7 @@ def _in_short(model, level, summary, concerns) -> list:
     if not concerns:
         blocks.append(Paragraph("Nothing in these maps speaks against any parameter as a whole.", "good"))
     rows = []
-    for index, parameter in enumerate(model.parameters):
+    for index, parameter in enumerate(chosen.parameters):
         values = summary.values[:, index]
         quartiles = np.quantile(values, [0.25, 0.5, 0.75]) if values.size else [np.nan] * 3
         errors = summary.standard_errors[:, index]
@@ -120,10 +127,12 @@ def _in_short(model, level, summary, concerns) -> list:
     return blocks
 
 
-def _maps(model, limits, summary) -> list:
+def _maps(model, chosen, limits, summary) -> list:
     mask = summary.slice_status != Status.OUTSIDE_MASK
-    parameters = model.parameters
+    parameters = chosen.parameters
     spans = {parameter.name: _span(summary.values[:, index]) for index, parameter in enumerate(parameters)}
+    if model.has_complex_amplitude:  # the windows of the field, so that maps of different runs compare
+        spans = {parameter.name: parameter.typical for parameter in parameters}
     error_spans = {
         parameter.name: _span(summary.standard_errors[:, index]) for index, parameter in enumerate(parameters)
     }
@@ -135,7 +144,7 @@ def _maps(model, limits, summary) -> list:
     sample = {parameter.name: summary.values[:, index] for index, parameter in enumerate(parameters)}
     bounds = {parameter.name: tuple(pair) for parameter, pair in zip(parameters, limits.tolist(), strict=True)}
     where = f"slice {summary.slice_index} (counted from 0), the one with the most voxels in the mask"
-    names = ", ".join(model.parameter_names)
+    names = ", ".join(parameter.name for parameter in parameters)
     return [
         Figure(plot_parameter_maps(values, parameters, mask, limits=spans), f"Maps, {where}.", f"Maps of {names}."),
         Figure(
@@ -178,15 +187,22 @@ def _status(summary) -> list:
     ]
 
 
-def _method(model, level, chosen, limits) -> list:
+def _method(model, level, chosen, limits, shared) -> list:
     blocks = [Paragraph(sentence) for sentence in chosen.sentences]
     blocks.append(Paragraph(f"{_capital(level.sentence)}. It is the standard deviation of one Gaussian channel."))
-    for field in model.protocol_fields:
-        values = ", ".join(f"{value:g}" for value in model.protocol[field.name])
-        blocks.append(Paragraph(f"{field.name} ({field.unit}): {values}"))
+    blocks.append(
+        Paragraph(
+            f"Estimates took {shared['SecondsEstimating']:.1f} s, residuals {shared['SecondsChecking']:.1f} s (with "
+            f"compilation), everything {shared['Seconds']:.1f} s."
+        )
+    )
+    units = {field.name: field.unit for field in model.protocol_fields}
+    for name, values in model.protocol.items():
+        listed = describe_protocol({name: values}).removeprefix(f"{name} = ")
+        blocks.append(Paragraph(f"{name}{f' ({units[name]})' if name in units else ''}: {listed}"))
     rows = [
         (parameter.name, parameter.unit, f"{low:g}", f"{high:g}", parameter.description)
-        for parameter, (low, high) in zip(model.parameters, limits, strict=True)
+        for parameter, (low, high) in zip(chosen.parameters, limits, strict=True)
     ]
     blocks.append(Table(("parameter", "unit", "lower bound", "upper bound", "meaning"), rows, "Parameters and bounds."))
     return blocks
@@ -197,11 +213,13 @@ def _precisions(model, chosen, level, limits, summary) -> tuple[Precision, ...]:
     if not len(summary.values):
         return ()
     medians = np.median(summary.values[summary.is_ok] if summary.is_ok.any() else summary.values, axis=0)
-    if not (np.all(np.isfinite(medians)) and level.median > 0):
+    sigma = 1.0 / level.snr if model.has_complex_amplitude else level.median
+    if not (np.all(np.isfinite(medians)) and sigma > 0):
         return ()
     inside = np.clip(medians.astype(np.float64), limits[:, 0], limits[:, 1])
-    at = dict(zip(model.parameter_names, inside.tolist(), strict=True))
-    return attainable_precision(model, noise.build(chosen.noise_name, level.median), at, bounds=limits)
+    at = {parameter.name: value for parameter, value in zip(chosen.parameters, inside.tolist(), strict=True)}
+    by_name = dict(zip(at, limits.tolist(), strict=True))
+    return attainable_precision(model, noise.build(chosen.noise_name, sigma), at, bounds=by_name)
 
 
 def _capital(sentence: str) -> str:

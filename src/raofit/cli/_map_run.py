@@ -1,13 +1,14 @@
 """The run behind `raofit map`: check everything, stream the volume, write the folder.
 
-1. `_prepare`: open the image, read protocol, mask and noise level; every fault of the input is found here.
-2. `choose_estimator` (maximum likelihood, a network file, or a network trained on the spot).
-3. `_finished_slabs`: estimate slab by slab; finished slabs are kept beside the output, so that a run that was
-   interrupted continues from them.
+1. `open_input`: measurements, model, mask and network; with the noise level, every fault of the input is found here.
+2. `choose_estimator` (maximum likelihood, a network, one step from a network, or a network trained on the spot).
+3. `_estimate_slabs`: estimate slab by slab, with the residual the model leaves; finished slabs are kept beside the
+   output, so that a run that was interrupted continues from them.
 4. `write_maps` and the report go to a temporary folder, renamed at the end.
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import time
@@ -16,24 +17,27 @@ from typing import Any
 
 import numpy as np
 
-from raofit import models, noise
+from raofit import noise
 from raofit.cli._invocation import command
-from raofit.cli._map_estimator import ChosenEstimator, choose_estimator, open_network
+from raofit.cli._map_estimator import ChosenEstimator, choose_estimator
 from raofit.cli._map_files import write_maps
+from raofit.cli._map_input import MapInput, open_input
 from raofit.cli._map_page import map_report
 from raofit.cli._map_summary import summarize
 from raofit.cli._noise_level import NoiseLevel, noise_level
-from raofit.cli._options import parse_bounds, protocol_fields
+from raofit.cli._options import parse_bounds
 from raofit.cli._progress import progress_bar, say
 from raofit.core.errors import RaofitError
 from raofit.core.parameter import resolve_ranges
-from raofit.engine import map_volume, slab_edges
-from raofit.io.nifti import ImageSeries, open_series, read_mask
+from raofit.engine import ResidualCheck, map_volume, slab_axis, slab_edges
+from raofit.estimators.estimate import Estimate
 from raofit.io.output import new_folder, require_free, require_replaceable
-from raofit.io.protocol_file import series_protocol
 from raofit.io.provenance import provenance
 from raofit.io.shards import Shards
+from raofit.models import AbstractSignalModel
 from raofit.report import write_report
+
+_MOST_LISTED = 100  # protocol values a sidecar repeats
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,18 +49,32 @@ class MapOptions:
     bval: Path | None
     te: str | None
     b_max: float | None
+    trains: Path | None
+    tr: str | None
+    basis: Path | None
+    rank: int | None
     mask: Path | None
     sigma: str | None
-    model: str
-    noise: str
+    model: str | None
+    noise: str | None
     estimator: str
     network: Path | None
     bounds: tuple[str, ...]
     snr: float | None
     seed: int
+    residual: bool
+    false_alarms: float
     fill: float
     memory_bytes: int
     force: bool
+
+
+@dataclasses.dataclass
+class Stopwatch:
+    """Seconds spent in the estimator and in the residual, compilation included."""
+
+    estimating: float = 0.0
+    checking: float = 0.0
 
 
 def run_map(options: MapOptions) -> None:
@@ -64,37 +82,46 @@ def run_map(options: MapOptions) -> None:
     require_free(options.out, force=options.force)
     require_replaceable(options.out)
     started = time.perf_counter()
-    series = open_series(options.images)
-    protocol = series_protocol(
-        protocol_fields(options.model), options.images, series.shape[3], bval=options.bval, te=options.te
-    )
-    if options.b_max is not None:
-        series, protocol = _up_to(options.b_max, series, protocol)
-    model = models.build(options.model, protocol)
+    _check(options)
+    found = open_input(options)
+    series, model, mask = found.series, found.model, found.mask
     bounds = parse_bounds(options.bounds)
-    limits = resolve_ranges(model.parameters, bounds, "bounds")
-    network = None if options.network is None else open_network(options.network, model)
-    mask = np.ones(series.shape[:3], dtype=bool) if options.mask is None else read_mask(options.mask, series)
-    noise_name = options.noise if network is None else network.noise_name
-    edges = slab_edges(series.shape, memory_bytes=options.memory_bytes)
-    level = noise_level(options.sigma, series, mask, model, noise_name, bounds)
-    say(f"{series.shape[3]} volumes, {np.count_nonzero(mask)} voxels; {level.sentence}; median SNR {level.snr:.3g}")
-    files = (*options.images, options.bval, options.mask, options.network, options.te, options.sigma)
-    inputs = [Path(file) for file in files if file is not None and Path(file).is_file()]
-    record = provenance(command(), inputs)
+    resolve_ranges(model.parameters, bounds, "bounds")
+    slab_edges(series.shape, memory_bytes=options.memory_bytes)
+    level = noise_level(options.sigma, found, bounds)
+    kind = "coefficients" if found.is_complex else "volumes"
+    say(f"{series.shape[3]} {kind}, {np.count_nonzero(mask)} voxels; {level.sentence}; median SNR {level.snr:.3g}")
+    record = provenance(command(), found.files)
     with progress_bar() as progress:
-        chosen = choose_estimator(options, model, noise_name, bounds, level, network, progress)
-        settings = _settings(options, model, noise_name, limits, level, chosen)
+        chosen = choose_estimator(options, found, bounds, level, progress)
+        limits = resolve_ranges(chosen.parameters, _of(chosen, bounds), "bounds")
+        check = None
+        if options.residual and chosen.gives_all:
+            check = ResidualCheck(model, chosen.noise_name, chosen.n_fitted, options.false_alarms)
+        edges = slab_edges(
+            series.shape,
+            memory_bytes=options.memory_bytes,
+            value_bytes=8 if found.is_complex else 4,
+            most_voxels=chosen.slab_voxels,
+        )
+        settings = _settings(options, model, limits, level, chosen)
+        watch = Stopwatch()
         with new_folder(options.out, force=options.force) as work:
             shards = Shards(_resume_folder(options.out, settings, record))
             try:
-                _estimate_slabs(series, mask, level, chosen, edges, shards, progress)
-                summary = summarize(shards.read_all(edges), mask, model, limits)
-                shared = {"Settings": settings, "Seconds": round(time.perf_counter() - started, 2)} | record
-                write_maps(work, shards, edges, series, model, limits, summary, shared, fill=options.fill)
-                write_report(
-                    work / "report.html", map_report(options, model, series, level, chosen, limits, summary, shared)
+                _estimate_slabs(found, level, chosen, check, edges, shards, progress, watch)
+                summary = summarize(shards.read_all(edges), mask, len(chosen.parameters), limits)
+                seconds = {
+                    "Seconds": round(time.perf_counter() - started, 2),
+                    "SecondsEstimating": round(watch.estimating, 2),
+                    "SecondsChecking": round(watch.checking, 2),
+                }
+                shared = {"Settings": settings} | seconds | record
+                write_maps(
+                    work, shards, edges, series, model, chosen, check, limits, summary, shared, fill=options.fill
                 )
+                page = map_report(options, found, level, chosen, check, limits, summary, shared)
+                write_report(work / "report.html", page)
             except KeyboardInterrupt:
                 if shards.missing(edges) != edges:
                     say("finished slabs are kept: the same command continues from them.")
@@ -105,65 +132,95 @@ def run_map(options: MapOptions) -> None:
                 shards.remove()
                 raise
             shards.remove()
-    for sentence in summary.sentences(model):
+    for sentence in summary.sentences(chosen.parameters):
         print(sentence)
     print(f"Written to {options.out} (open {options.out / 'report.html'})")
 
 
-def _up_to(b_max: float, series: ImageSeries, protocol: dict) -> tuple[ImageSeries, dict]:
-    """The volumes whose b-value is not above `b_max`, and their protocol."""
-    if "b_values" not in protocol:
-        raise RaofitError("--b-max: this model has no b-values; leave it out")
-    kept = np.flatnonzero(protocol["b_values"] <= b_max)
-    if not kept.size:
-        raise RaofitError(f"--b-max {b_max:g}: no volume is left, the lowest b-value is {protocol['b_values'].min():g}")
-    return series.take(kept), {name: values[kept] for name, values in protocol.items()}
+def _check(options: MapOptions) -> None:
+    """Raise for options that are wrong whatever the data are."""
+    if not 0 < options.false_alarms < 1:
+        raise RaofitError(f"--false-alarms {options.false_alarms:g}: expected a share of voxels between 0 and 1")
+    if options.estimator == "one-step" and options.network is None:
+        raise RaofitError("--estimator one-step: it starts from a network; give one with --network")
+
+
+def _of(chosen: ChosenEstimator, bounds: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    """Bounds of what is estimated."""
+    names = {parameter.name for parameter in chosen.parameters}
+    return {name: pair for name, pair in bounds.items() if name in names}
 
 
 def _estimate_slabs(
-    series: ImageSeries,
-    mask: np.ndarray,
+    found: MapInput,
     level: NoiseLevel,
     chosen: ChosenEstimator,
+    check: ResidualCheck | None,
     edges: tuple[tuple[int, int], ...],
     shards: Shards,
     progress,
+    watch: Stopwatch,
 ) -> None:
+    mask, axis = found.mask, slab_axis(found.series.shape)
+
+    def estimate(measurements: np.ndarray, sigma: np.ndarray) -> Estimate:
+        started = time.perf_counter()
+        estimated = chosen.estimate(measurements, sigma)
+        watch.estimating += time.perf_counter() - started
+        started = time.perf_counter()
+        checked = estimated if check is None else check(estimated, measurements, sigma)
+        watch.checking += time.perf_counter() - started
+        return checked
+
     missing = shards.missing(edges)
-    n_done = sum(int(np.count_nonzero(mask[:, :, start:stop])) for start, stop in set(edges) - set(missing))
+    cuts = [(*[slice(None)] * axis, slice(*edge)) for edge in set(edges) - set(missing)]
     slabs = map_volume(
-        series.read,
-        chosen.estimate,
+        functools.partial(found.series.read, axis=axis),
+        estimate,
         mask,
         missing,
         sigma=level.sigma,
-        n_parameters=chosen.n_parameters,
+        n_parameters=len(chosen.parameters),
         is_magnitude=noise.NOISE_MODELS[chosen.noise_name].is_magnitude,
+        diagnostics=() if check is None else check.names,
         progress=progress,
-        n_done=n_done,
+        n_done=sum(int(np.count_nonzero(mask[cut])) for cut in cuts),
     )
     for slab in slabs:
         shards.save(slab)
 
 
-def _settings(options: MapOptions, model, noise_name: str, limits, level: NoiseLevel, chosen) -> dict[str, Any]:
+def _settings(
+    options: MapOptions, model: AbstractSignalModel, limits: np.ndarray, level: NoiseLevel, chosen: ChosenEstimator
+) -> dict[str, Any]:
     """Everything the values depend on."""
+    names = [parameter.name for parameter in chosen.parameters]
     return {
         "Model": model.name,
-        "Protocol": model.protocol,
-        "Noise": noise_name,
+        "Protocol": {name: _short(values) for name, values in model.protocol.items()},
+        "Coefficients": model.n_measurements if model.has_complex_amplitude else None,
+        "Noise": chosen.noise_name,
         "Sigma": level.sigma if np.ndim(level.sigma) == 0 else str(options.sigma),
         "SigmaMedian": level.median,
         "SigmaSource": level.source,
         "MedianSNR": level.snr,
         "Estimator": chosen.name,
         "EstimatorSettings": chosen.settings,
-        "Bounds": dict(zip(model.parameter_names, limits.tolist(), strict=True)),
+        "Bounds": dict(zip(names, limits.tolist(), strict=True)),
         "Seed": options.seed,
         "Mask": options.mask,
+        "Residual": options.residual,
+        "FalseAlarmRate": options.false_alarms,
         "Fill": "NaN" if np.isnan(options.fill) else 0,
         "MemoryBytes": options.memory_bytes,
     }
+
+
+def _short(values: np.ndarray) -> np.ndarray | str:
+    """Protocol values, or their number and range where they are many; the input files have them all."""
+    if values.size <= _MOST_LISTED:
+        return values
+    return f"{values.size} values from {values.min():g} to {values.max():g}"
 
 
 def _resume_folder(out: Path, settings: dict, record: dict) -> Path:

@@ -1,17 +1,18 @@
 """What a set of maps says as a whole: status counts, quantiles, shares on bounds."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from raofit.core.parameter import Parameter
 from raofit.core.status import Status
-from raofit.engine import Slab
-from raofit.models import AbstractSignalModel
+from raofit.engine import Slab, slab_axis
 from raofit.plot.maps import fullest_slice
 
 _SAMPLE_VOXELS = 1_000_000
+_SLICES = 2  # the axis slabs of a volume are cut along
 _BOUND_TOLERANCE = 1e-4  # of the width of the bounds
 
 
@@ -26,7 +27,8 @@ class MapSummary:
     is_ok : which of them have the status OK.
     shares_on_bound : per parameter, the share of those on the lower and on the upper bound.
     slice_index : the slice with most voxels in the mask.
-    slice_values, slice_errors, slice_status : its maps, (x, y, 1[, parameter]).
+    slice_values, slice_errors, slice_status, slice_diagnostics : its maps, (x, y, 1[, parameter]).
+    diagnostics : of the voxels with an estimate, by name.
     """
 
     counts: dict[Status, int]
@@ -38,6 +40,8 @@ class MapSummary:
     slice_values: Float[np.ndarray, "x y 1 parameter"]
     slice_errors: Float[np.ndarray, "x y 1 parameter"]
     slice_status: UInt8[np.ndarray, "x y 1"]
+    diagnostics: dict[str, Float[np.ndarray, " voxel"]]
+    slice_diagnostics: dict[str, Float[np.ndarray, "x y 1"]]
 
     @property
     def n_voxels(self) -> int:
@@ -51,11 +55,11 @@ class MapSummary:
             return np.full(self.values.shape[1], np.nan)
         return np.median(self.values, axis=0)
 
-    def sentences(self, model: AbstractSignalModel) -> list[str]:
+    def sentences(self, parameters: Sequence[Parameter]) -> list[str]:
         """Medians, then every status other than OK with its count."""
         medians = ", ".join(
             f"{parameter.name} {median:.4g}" + ("" if parameter.unit == "1" else f" {parameter.unit}")
-            for parameter, median in zip(model.parameters, self.medians, strict=True)
+            for parameter, median in zip(parameters, self.medians, strict=True)
         )
         lines = [f"Medians of {self.n_voxels} voxels: {medians}."]
         for status, count in self.counts.items():
@@ -65,16 +69,16 @@ class MapSummary:
 
 
 def summarize(
-    slabs: Iterable[Slab], mask: Bool[np.ndarray, "x y z"], model: AbstractSignalModel, limits: np.ndarray
+    slabs: Iterable[Slab], mask: Bool[np.ndarray, "x y z"], n_parameters: int, limits: np.ndarray
 ) -> MapSummary:
     """Summary of the maps; `limits` are the fit bounds (parameter, 2)."""
-    n_parameters = len(model.parameters)
     stride = max(1, -(-int(np.count_nonzero(mask)) // _SAMPLE_VOXELS))
-    shown = fullest_slice(mask)
+    shown, axis = fullest_slice(mask), slab_axis(mask.shape)
     counts: dict[Status, int] = {}
     values, errors = [np.empty((0, n_parameters), np.float32)], [np.empty((0, n_parameters), np.float32)]
     is_ok = [np.empty(0, bool)]
-    slice_values = slice_errors = slice_status = np.empty(0)
+    noted: dict[str, list[np.ndarray]] = {}
+    slices: list[Slab] = []
     for slab in slabs:
         inside = slab.status != Status.OUTSIDE_MASK
         for code, count in zip(*np.unique(slab.status[inside], return_counts=True), strict=True):
@@ -83,11 +87,15 @@ def summarize(
         values.append(slab.values[is_usable][::stride])
         errors.append(slab.standard_errors[is_usable][::stride])
         is_ok.append(slab.status[is_usable][::stride] == Status.OK)
-        if slab.start <= shown < slab.stop:
-            part = slice(shown - slab.start, shown - slab.start + 1)
-            slice_values, slice_errors = slab.values[:, :, part], slab.standard_errors[:, :, part]
-            slice_status = slab.status[:, :, part]
+        for name, array in slab.diagnostics.items():
+            noted.setdefault(name, []).append(array[is_usable][::stride])
+        if axis != _SLICES or slab.start <= shown < slab.stop:
+            slices.append(_part(slab, shown - slab.start) if axis == _SLICES else slab)
     sample = np.concatenate(values)
+
+    def joined(pick: Callable[[Slab], np.ndarray]) -> np.ndarray:
+        return np.concatenate([pick(slab) for slab in slices], axis=1)
+
     return MapSummary(
         dict(sorted(counts.items())),
         sample,
@@ -95,10 +103,19 @@ def summarize(
         np.concatenate(is_ok),
         _on_bound(sample, limits),
         shown,
-        slice_values,
-        slice_errors,
-        slice_status,
+        joined(lambda slab: slab.values),
+        joined(lambda slab: slab.standard_errors),
+        joined(lambda slab: slab.status),
+        {name: np.concatenate(parts) for name, parts in noted.items()},
+        {name: joined(lambda slab, name=name: slab.diagnostics[name]) for name in noted},
     )
+
+
+def _part(slab: Slab, index: int) -> Slab:
+    """One slice of a slab."""
+    part = (slice(None), slice(None), slice(index, index + 1))
+    noted = {name: array[part] for name, array in slab.diagnostics.items()}
+    return Slab(index, index + 1, slab.values[part], slab.standard_errors[part], slab.status[part], noted)
 
 
 def _on_bound(values: np.ndarray, limits: np.ndarray) -> np.ndarray:

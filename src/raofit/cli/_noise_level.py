@@ -5,19 +5,23 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from raofit import noise
+from raofit.cli._map_estimator import likelihood_fit
+from raofit.cli._map_input import MapInput
 from raofit.core.errors import RaofitError
 from raofit.core.validity import usable_measurements
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
-from raofit.io.nifti import ImageSeries, read_volume
+from raofit.io.nifti import Series, read_volume
 from raofit.models import AbstractSignalModel
-from raofit.noise.sigma_estimation import sigma_from_background, sigma_from_repeats, sigma_from_residuals
+from raofit.models._model import typical_parameters
+from raofit.noise.sigma_estimation import pooled_sigma, sigma_from_background, sigma_from_repeats, sigma_from_residuals
 
 _SOURCES = ("repeats", "background", "residuals")
 _SAMPLED_SLICES = 12
 _SAMPLED_VOXELS = 20_000
+_SIMULATED_VOXELS = 600  # of a model with a heavy simulator
 _BACKGROUND_VOXELS = 300_000
 _RICIAN_REFITS = 3
 _DARK = 0.2  # of the brightest voxels
@@ -50,35 +54,30 @@ class NoiseLevel:
         return float(np.median(usable)) if usable.size else float("nan")
 
 
-def noise_level(
-    option: str | None,
-    series: ImageSeries,
-    mask: Bool[np.ndarray, "x y z"],
-    model: AbstractSignalModel,
-    noise_name: str,
-    bounds: Mapping[str, tuple[float, float]],
-) -> NoiseLevel:
+def noise_level(option: str | None, found: MapInput, bounds: Mapping[str, tuple[float, float]]) -> NoiseLevel:
     """The noise level `option` asks for: a number, a NIfTI map, "repeats", "background" or "residuals".
 
-    None stands for "residuals", or "background" where the series has no more measurements than parameters.
+    None stands for "residuals", or "background" where the series has no more measurements than parameters. Complex
+    coefficients have neither repeats nor a background of magnitudes.
 
     Raises
     ------
     RaofitError
         If the option is none of these, or the data do not allow the estimate.
     """
+    given = None if option is None or option in _SOURCES else _given(option, found.series)
+    if found.is_complex:
+        return _complex_level(option, given, found, bounds)
+    series, mask, model, noise_name = found.series, found.mask, found.model, found.noise_name
     is_magnitude = noise.NOISE_MODELS[noise_name].is_magnitude
     slices, sample = _sample(series, mask, is_magnitude)
-    n_parameters = len(model.parameters)
-    given = None if option is None or option in _SOURCES else _given(option, series)
     source = option if option in _SOURCES else None
     if given is None and source is None:
-        source = "residuals" if model.n_measurements > n_parameters else "background"
+        source = "residuals" if model.n_measurements > len(model.parameters) else "background"
     match source:
         case None:
             sigma = given
-            source = "given" if np.ndim(given) == 0 else "map"
-            sentence = f"sigma = {sigma:g} as given" if source == "given" else f"sigma from the map {option}"
+            source, sentence = _stated(option, given)
         case "residuals":
             sigma = _from_residuals(sample, model, noise_name, bounds)
             sentence = f"sigma = {sigma:.4g} from the fit residuals of {len(sample)} voxels"
@@ -88,13 +87,61 @@ def noise_level(
         case _:
             sigma = sigma_from_background(_background(series, slices))
             sentence = f"sigma = {sigma:.4g} from signal-free voxels (Rayleigh background) of {len(slices)} slices"
-    middle = np.asarray(sigma)[mask] if np.ndim(sigma) else np.asarray(sigma)
-    middle = float(np.median(middle[np.isfinite(middle) & (middle > 0)])) if np.any(middle > 0) else float("nan")
-    low, median, high = _snr(sample, model, noise_name, bounds, middle)
+    low, median, high = _snr(sample, model, noise_name, bounds, _middle(sigma, mask))
     return NoiseLevel(sigma, source, sentence, median, (low, high))
 
 
-def _given(option: str, series: ImageSeries) -> float | np.ndarray:
+def _complex_level(
+    option: str | None, given: float | np.ndarray | None, found: MapInput, bounds: Mapping[str, tuple[float, float]]
+) -> NoiseLevel:
+    """Noise of complex coefficients: as given, or what a least-squares fit of some voxels leaves over."""
+    if option in ("repeats", "background"):
+        raise RaofitError(
+            f"--sigma {option}: complex coefficients have none; give a number, or residuals (the default)"
+        )
+    model = found.model
+    sample = _sample(found.series, found.mask, is_magnitude=False)[1]
+    sample = sample[:: -(-len(sample) // _SIMULATED_VOXELS)]
+    if given is not None:
+        length = np.linalg.norm(sample, axis=-1) / _typical_length(model)
+        low, median, high = np.quantile(length, [0.1, 0.5, 0.9]) / _middle(given, found.mask)
+        source, sentence = _stated(option, given)
+        return NoiseLevel(given, source, sentence, float(median), (float(low), float(high)))
+    guess = _FIRST_GUESS * float(np.median(np.abs(sample).max(axis=-1)))
+    estimate = likelihood_fit(model, found.noise_name, bounds)(sample, np.full(len(sample), guess))
+    freedom = 2 * model.n_measurements - len(model.parameters) - 2
+    if freedom < 1:
+        raise RaofitError(
+            f"sigma from residuals: {model.n_measurements} complex coefficients and {len(model.parameters)} parameters "
+            "leave no residual; give --sigma"
+        )
+    sigma = pooled_sigma(2.0 * estimate.diagnostics["objective"] * guess**2 / freedom, freedom)
+    low, median, high = np.nanquantile(np.abs(estimate.diagnostics["amplitude"]), [0.1, 0.5, 0.9]) / sigma
+    sentence = f"sigma = {sigma:.4g} from the least-squares residuals of {len(sample)} voxels"
+    return NoiseLevel(sigma, "residuals", sentence, float(median), (float(low), float(high)))
+
+
+def _typical_length(model: AbstractSignalModel) -> float:
+    """‖s‖ of typical tissue at M0 = 1."""
+    rows = np.tile(np.float32(typical_parameters(model)), (model.lanes_at_once or 1, 1))  # a shape compiled anyway
+    return float(np.linalg.norm(np.asarray(model.signal(rows))[0]))
+
+
+def _stated(option: str | None, given) -> tuple[str, str]:
+    """Source and sentence of a sigma that was given."""
+    if np.ndim(given) == 0:
+        return "given", f"sigma = {given:g} as given"
+    return "map", f"sigma from the map {option}"
+
+
+def _middle(sigma, mask: np.ndarray) -> float:
+    """Median of the usable sigmas in the mask."""
+    values = np.asarray(sigma)[mask] if np.ndim(sigma) else np.asarray(sigma)
+    usable = values[np.isfinite(values) & (values > 0)]
+    return float(np.median(usable)) if usable.size else float("nan")
+
+
+def _given(option: str, series: Series) -> float | np.ndarray:
     try:
         sigma = float(option)
     except ValueError:
@@ -109,7 +156,7 @@ def _given(option: str, series: ImageSeries) -> float | np.ndarray:
     return sigma
 
 
-def _sample(series: ImageSeries, mask: np.ndarray, is_magnitude: bool) -> tuple[np.ndarray, np.ndarray]:
+def _sample(series: Series, mask: np.ndarray, is_magnitude: bool) -> tuple[np.ndarray, np.ndarray]:
     """Evenly spaced slices of the mask, and usable voxels of the mask in them (voxel, measurement).
 
     Where there is no mask, voxels as dark as background are left out: noise and SNR are those of the object.
@@ -125,12 +172,12 @@ def _sample(series: ImageSeries, mask: np.ndarray, is_magnitude: bool) -> tuple[
             "check that mask and image belong together"
         )
     if mask.all():
-        brightest = voxels.max(axis=-1)
+        brightest = np.abs(voxels).max(axis=-1)
         voxels = voxels[brightest >= _DARK * np.quantile(brightest, 0.98)]
     return slices, voxels[:: -(-len(voxels) // _SAMPLED_VOXELS)]
 
 
-def _background(series: ImageSeries, slices: np.ndarray) -> np.ndarray:
+def _background(series: Series, slices: np.ndarray) -> np.ndarray:
     voxels = np.concatenate([series.read(z, z + 1).reshape(-1, series.shape[3]) for z in slices])
     return voxels[:: -(-len(voxels) // _BACKGROUND_VOXELS)]
 

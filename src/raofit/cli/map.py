@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 _FLAG = Parameter(negative=())
 _DATA = Parameter(group="Data")
+_TRAINS = Parameter(group="Pulse trains (qmt)")
 _ESTIMATOR = Parameter(group="Estimator")
 _OUTPUT = Parameter(group="Output")
 
@@ -21,13 +22,19 @@ def map_image(
     b_max: Annotated[float | None, _DATA] = None,
     mask: Annotated[Path | None, _DATA] = None,
     sigma: Annotated[str | None, _DATA] = None,
-    model: Annotated[str, _ESTIMATOR] = "ivim",
-    noise: Annotated[Literal["rician", "gaussian"], _ESTIMATOR] = "rician",
-    estimator: Annotated[Literal["mle", "network"], _ESTIMATOR] = "mle",
+    trains: Annotated[Path | None, _TRAINS] = None,
+    tr: Annotated[str | None, _TRAINS] = None,
+    basis: Annotated[Path | None, _TRAINS] = None,
+    rank: Annotated[int | None, _TRAINS] = None,
+    model: Annotated[str | None, Parameter(group="Estimator", show_default=lambda _: "ivim, or the network's")] = None,
+    noise: Annotated[Literal["rician", "gaussian", "complex-gaussian"] | None, _ESTIMATOR] = None,
+    estimator: Annotated[Literal["mle", "network", "one-step"] | None, _ESTIMATOR] = None,
     network: Annotated[Path | None, _ESTIMATOR] = None,
     bounds: Annotated[tuple[str, ...], _FLAG, _ESTIMATOR] = (),
     snr: Annotated[float | None, _ESTIMATOR] = None,
     seed: Annotated[int, _ESTIMATOR] = 0,
+    residual: Annotated[bool, _OUTPUT] = True,
+    false_alarms: Annotated[float, _OUTPUT] = 1e-3,
     fill: Annotated[Literal["0", "nan"], _OUTPUT] = "0",
     memory: Annotated[int, _OUTPUT] = 512,
     force: Annotated[bool, _FLAG, _OUTPUT] = False,
@@ -35,15 +42,21 @@ def map_image(
     """Turn a measured series into parameter maps.
 
     Writes to the output folder, for each parameter, NAME.nii.gz (float32, in the space of the image), NAME_std.nii.gz
-    (its standard error) and a JSON sidecar each; status.nii.gz, which says for every voxel how the estimate went (the
-    codes are in status.json); raofit.json with everything needed to repeat the run; and report.html.
+    (its standard error) and a JSON sidecar each; residual.nii.gz (reduced chi-square of the measurement at the
+    estimate) and relative_residual.nii.gz; for qmt, M0.nii.gz and M0_phase.nii.gz; status.nii.gz, which says for every
+    voxel how the estimate went (the codes are in status.json), also where the model does not explain the measurement;
+    raofit.json with everything needed to repeat the run; and report.html.
 
     b = 0 need not come first or be there at all, repeated b-values are fine, and a mask is whatever is not zero.
+
+    A MATLAB file does not say where its voxels lie: maps of coefficients have the identity as affine, their axes are
+    those MATLAB shows, and a single slice becomes one of shape (x, y, 1).
 
     Parameters
     ----------
     images
-        The 4-D NIfTI series, or one 3-D file per volume in the order of the b-values or echo times.
+        The 4-D NIfTI series, or one 3-D file per volume in the order of the b-values or echo times. For the qmt models,
+        a MATLAB file with complex coefficients x (x, y[, z], coefficient) and mask.
     out
         Folder to write; it appears when everything in it is complete.
     bval
@@ -53,25 +66,42 @@ def map_image(
     b_max
         Leave out volumes with a larger b-value (s/mm²), where the model no longer holds: an ADC is read up to 1000.
     mask
-        NIfTI mask; voxels that are zero or NaN are left out. Default: every voxel.
+        NIfTI mask (or MATLAB file with mask); voxels that are zero or NaN are left out. Default: every voxel, or the
+        mask in the file of coefficients.
     sigma
         Noise standard deviation of one channel, in signal units: a number, a NIfTI map, or how to measure it: repeats,
         background or residuals. Default: residuals (background if there are too few measurements).
+    trains
+        Flip angles (rad) and pulse durations (s): a MATLAB file with alpha and TRF, or TOML, JSON, CSV. Not needed with
+        a network, which has its own.
+    tr
+        Repetition time of the trains in seconds, or as 3.5ms, if their file does not say it.
+    basis
+        MATLAB file with the orthonormal basis U the coefficients refer to.
+    rank
+        Basis vectors to use; default: as many as there are coefficients.
     model
-        Signal model: adc, ivim, ivim-total, t2 or t2star.
+        Signal model: adc, ivim, ivim-total, qmt, qmt-times, qmt-tied, qmt-tied-times, t2 or t2star.
     noise
-        rician for magnitude images; gaussian for real-valued ones, and for least squares.
+        rician for magnitude images (the default); gaussian for real-valued ones, and for least squares;
+        complex-gaussian for coefficients (always).
     estimator
-        mle: maximum likelihood. network: a trained network; without --network, one is trained for this protocol and
-        the SNR of the data, and kept for the next time.
+        mle: maximum likelihood, from the network's estimate if there is one (the default without --network).
+        network: a trained network (the default with --network); without --network, one is trained for this protocol and
+        the SNR of the data, and kept for the next time. one-step: one step of Fisher scoring from --network.
     network
-        Network file from `raofit train`; implies --estimator network.
+        Network file from `raofit train`, or the name of one that comes with raofit.
     bounds
         Fit bounds as NAME=LOWER:UPPER in the parameter's unit, for instance f=0.01:0.9.
     snr
         SNR (S0 over sigma) to train the network for; default: measured in the data.
     seed
         Seed of the network's training.
+    residual
+        Write the residual maps, and mark voxels the model does not explain. After a network, this takes most of the
+        time: one simulation per voxel.
+    false_alarms
+        Share of voxels that noise alone would mark.
     fill
         What maps hold where there is no estimate.
     memory
@@ -88,15 +118,21 @@ def map_image(
             bval=bval,
             te=te,
             b_max=b_max,
+            trains=trains,
+            tr=tr,
+            basis=basis,
+            rank=rank,
             mask=mask,
             sigma=sigma,
             model=model,
             noise=noise,
-            estimator="mle" if network is None and estimator == "mle" else "network",
+            estimator=estimator or ("mle" if network is None else "network"),
             network=network,
             bounds=bounds,
             snr=snr,
             seed=seed,
+            residual=residual,
+            false_alarms=false_alarms,
             fill=float(fill),
             memory_bytes=memory << 20,
             force=force,

@@ -11,6 +11,7 @@ class Status(enum.IntEnum):
     NOT_CONVERGED = 2
     NOT_IDENTIFIABLE = 3
     OUT_OF_RANGE = 4
+    MISFIT = 5
     NON_FINITE = 10
     NON_POSITIVE = 11
     NEGATIVE = 12
@@ -34,6 +35,7 @@ _SENTENCES = {
     Status.NOT_CONVERGED: "The iteration limit was reached; the value is the best point seen.",
     Status.NOT_IDENTIFIABLE: "The data do not determine every parameter here: the Fisher information is singular.",
     Status.OUT_OF_RANGE: "The signal or the estimate lies outside the range the network was trained on.",
+    Status.MISFIT: "The model does not explain the measurement: the residual is larger than noise alone makes it.",
     Status.NON_FINITE: "The measurement holds NaN or infinite values; no estimate was made.",
     Status.NON_POSITIVE: "The measurement is zero everywhere, or nowhere positive; no estimate was made.",
     Status.NEGATIVE: "A magnitude is negative, which the noise model cannot produce; no estimate was made.",

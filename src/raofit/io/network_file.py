@@ -21,6 +21,7 @@ import safetensors.numpy
 from raofit.core.errors import FileError, ProtocolError
 from raofit.estimators.network import NetworkEstimator, describe_protocol
 from raofit.io.output import new_file
+from raofit.io.shipped_networks import network_path
 from raofit.io.training_set_file import model_settings
 from raofit.models import REGISTRY, AbstractSignalModel, Compressed, build
 from raofit.noise import NOISE_MODELS
@@ -58,10 +59,11 @@ def save_network(path: str | Path, network: NetworkEstimator, *, force: bool = F
 
 
 def load_network(path: str | Path, *, model: AbstractSignalModel | None = None) -> NetworkEstimator:
-    """Read a network written by `save_network`.
+    """Read a network written by `save_network`, or one that comes with the package.
 
     Parameters
     ----------
+    path : a file, or the name of a shipped network (see `raofit.io.shipped_networks`).
     model : the signal model the network was trained for. Needed when it is not a registered one: a file holds no code.
 
     Raises
@@ -71,7 +73,7 @@ def load_network(path: str | Path, *, model: AbstractSignalModel | None = None) 
     ProtocolError
         If `model` has other parameters or another protocol than the file.
     """
-    path = Path(path)
+    path = network_path(path)
     header, arrays = _read(path)
     try:
         if header["format"] != FORMAT:
@@ -159,8 +161,6 @@ def _finite(entry: dict) -> dict:
 
 
 def _read(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
-    if not path.is_file():
-        raise FileError(f"{path}: no such file; expected a network written by `raofit train`")
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {})["raofit"])

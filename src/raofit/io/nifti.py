@@ -5,6 +5,7 @@ import dataclasses
 import gzip
 import shutil
 import tempfile
+import typing
 import weakref
 import zlib
 from collections.abc import Iterable, Sequence
@@ -20,6 +21,37 @@ from raofit.core.errors import FileError
 
 _AFFINE_TOLERANCE = 1e-3  # mm: far below a voxel, far above float32 rounding of a header
 _COPY_BYTES = 1 << 22
+
+
+class Series(typing.Protocol):
+    """Measurements of one space, read a slab at a time: a NIfTI series, or coefficients (`CoefficientImage`).
+
+    `affine` is None where the file does not say where its voxels lie; maps then have that of `header`.
+    """
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files the measurements come from."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(x, y, z, volume)."""
+        ...
+
+    @property
+    def affine(self) -> np.ndarray | None:
+        """Voxel indices to scanner millimeters, 4×4."""
+        ...
+
+    @property
+    def header(self) -> nibabel.Nifti1Header:
+        """The space maps inherit."""
+        ...
+
+    def read(self, start: int = 0, stop: int | None = None, *, axis: int = 2) -> np.ndarray:
+        """The part from `start` to `stop` along `axis`, (x, y, slice, volume)."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,16 +80,21 @@ class ImageSeries:
         kept = volumes if self.volumes is None else self.volumes[volumes]
         return dataclasses.replace(self, volumes=kept, shape=(*self.shape[:3], int(kept.size)))
 
-    def read(self, start: int = 0, stop: int | None = None) -> Float[np.ndarray, "x y slice volume"]:
-        """Slices `start` to `stop` of every volume as float32, with the file's scaling applied."""
-        stop = self.shape[2] if stop is None else stop
+    def read(self, start: int = 0, stop: int | None = None, *, axis: int = 2) -> Float[np.ndarray, "x y slice volume"]:
+        """Slices `start` to `stop` of every volume as float32, with the file's scaling applied.
+
+        With another `axis` (0 or 1), that axis is cut in place of the slices.
+        """
+        stop = self.shape[axis] if stop is None else stop
         n_volumes = sum(_n_volumes(image) for image in self.images)
-        slab = np.empty((*self.shape[:2], stop - start, n_volumes), dtype=np.float32)
+        space = list(self.shape[:3])
+        space[axis] = stop - start
+        slab = np.empty((*space, n_volumes), dtype=np.float32)
         first = 0
         for path, image in zip(self.paths, self.images, strict=True):
             last = first + _n_volumes(image)
             try:
-                data = image.dataobj[:, :, start:stop]
+                data = image.dataobj[(*[slice(None)] * axis, slice(start, stop))]
             except (OSError, ValueError, EOFError) as error:
                 raise FileError(f"{path}: the voxels could not be read ({error}); copy the file again") from error
             slab[..., first:last] = data.reshape((*slab.shape[:3], last - first))
@@ -87,14 +124,14 @@ def open_series(paths: Sequence[Path]) -> ImageSeries:
     for path, image in zip(paths, images, strict=True):
         if image.ndim not in (3, 4):
             raise FileError(f"{path}: expected a 3-D or 4-D image, found {image.ndim}-D {_words(image.shape)}")
-        _require_same_space(paths[0], first, path, image)
+        _require_same_space(paths[0], first.shape, first.affine, path, image)
     shape = (*first.shape[:3], sum(_n_volumes(image) for image in images))
     if 0 in shape:
         raise FileError(f"{paths[0]}: expected voxels and volumes, found an empty image of shape {_words(shape)}")
     return ImageSeries(paths, shape, first.affine, first.header, images)
 
 
-def read_mask(path: Path, series: ImageSeries) -> Bool[np.ndarray, "x y z"]:
+def read_mask(path: Path, series: Series) -> Bool[np.ndarray, "x y z"]:
     """Voxels where the mask image is neither zero nor NaN; 3-D, or 4-D with one volume, in the space of `series`.
 
     Raises
@@ -109,26 +146,28 @@ def read_mask(path: Path, series: ImageSeries) -> Bool[np.ndarray, "x y z"]:
     return selected
 
 
-def read_volume(path: Path, series: ImageSeries, kind: str) -> Float[np.ndarray, "x y z"]:
+def read_volume(path: Path, series: Series, kind: str) -> Float[np.ndarray, "x y z"]:
     """One volume (a mask, a noise map) in the space of `series`, float32; `kind` names it in messages.
 
     Raises
     ------
     FileError
-        If it cannot be read, holds several volumes, or has another shape or affine than the images.
+        If it cannot be read, holds several volumes, or has another shape or (if the images say theirs) affine.
     """
     image = _open(Path(path))
     if image.ndim not in (3, 4) or _n_volumes(image) != 1:
         raise FileError(f"{path}: expected a {kind} with one volume, found shape {_words(image.shape)}")
-    _require_same_space(series.paths[0], series.images[0], Path(path), image, kind)
+    _require_same_space(series.paths[0], series.shape, series.affine, Path(path), image, kind)
     try:
         return np.asarray(image.dataobj, dtype=np.float32).reshape(series.shape[:3])
     except (OSError, ValueError, EOFError) as error:
         raise FileError(f"{path}: the voxels could not be read ({error}); copy the file again") from error
 
 
-def write_map(path: Path, slabs: Iterable[np.ndarray], series: ImageSeries, dtype=np.float32) -> None:
-    """Write a 3-D map in the space of `series` from consecutive slabs of slices, one slab in memory at a time.
+def write_map(path: Path, slabs: Iterable[np.ndarray], series: Series, dtype=np.float32) -> None:
+    """Write a 3-D map in the space of `series` from consecutive slabs, one in memory at a time.
+
+    Slabs are slices, or rows (along y) of a single slice.
 
     Affine, qform and sform codes, voxel sizes and units are those of the input; the scaling is 1.
     """
@@ -143,7 +182,7 @@ def write_map(path: Path, slabs: Iterable[np.ndarray], series: ImageSeries, dtyp
             file.write(np.asarray(slab, dtype=header.get_data_dtype()).tobytes(order="F"))
 
 
-def map_header(series: ImageSeries, dtype) -> nibabel.Nifti1Header:
+def map_header(series: Series, dtype) -> nibabel.Nifti1Header:
     """Header of a 3-D single-file map in the space of `series`."""
     kind = nibabel.Nifti2Image if isinstance(series.header, nibabel.Nifti2Header) else nibabel.Nifti1Image
     source = series.header
@@ -224,15 +263,22 @@ def _require_real(path: Path, image: nibabel.Nifti1Pair) -> None:
 
 
 def _require_same_space(
-    first_path: Path, first: nibabel.Nifti1Pair, path: Path, image: nibabel.Nifti1Pair, kind: str = "image"
+    first_path: Path,
+    shape: Sequence[int],
+    affine: np.ndarray | None,
+    path: Path,
+    image: nibabel.Nifti1Pair,
+    kind: str = "image",
 ) -> None:
-    if image.shape[:3] != first.shape[:3]:
+    if image.shape[:3] != tuple(shape[:3]):
         raise FileError(
             f"{path}: the {kind} has {_words(image.shape[:3])} voxels but {first_path} has "
-            f"{_words(first.shape[:3])}; resample one to the other"
+            f"{_words(shape[:3])}; resample one to the other"
         )
-    offset = np.abs(np.asarray(image.affine) - np.asarray(first.affine)).max()
-    if not offset <= _AFFINE_TOLERANCE * max(1.0, float(np.abs(first.affine).max())):
+    if affine is None:
+        return
+    offset = np.abs(np.asarray(image.affine) - np.asarray(affine)).max()
+    if not offset <= _AFFINE_TOLERANCE * max(1.0, float(np.abs(affine).max())):
         raise FileError(
             f"{path}: the {kind} lies elsewhere than {first_path} (their affines differ by up to {offset:.3g} mm); "
             "resample one to the other"

@@ -8,6 +8,8 @@ import numpy as np
 
 from raofit.engine import Slab
 
+_DIAGNOSTIC = "diagnostic."
+
 
 class Shards:
     """Slabs saved one file each in a folder; a file is there completely or not at all."""
@@ -20,14 +22,16 @@ class Shards:
         """Keep one finished slab."""
         path = self._path(slab.start, slab.stop)
         part = path.with_suffix(".part")
+        noted = {_DIAGNOSTIC + name: array for name, array in slab.diagnostics.items()}
         with part.open("wb") as file:
-            np.savez(file, values=slab.values, standard_errors=slab.standard_errors, status=slab.status)
+            np.savez(file, values=slab.values, standard_errors=slab.standard_errors, status=slab.status, **noted)
         part.replace(path)
 
     def load(self, start: int, stop: int) -> Slab:
         """One slab as it was saved."""
         with np.load(self._path(start, stop), allow_pickle=False) as arrays:
-            return Slab(start, stop, arrays["values"], arrays["standard_errors"], arrays["status"])
+            noted = {name[len(_DIAGNOSTIC) :]: arrays[name] for name in arrays if name.startswith(_DIAGNOSTIC)}
+            return Slab(start, stop, arrays["values"], arrays["standard_errors"], arrays["status"], noted)
 
     def missing(self, edges: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
         """Those of `edges` that are not saved yet."""
@@ -42,4 +46,4 @@ class Shards:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _path(self, start: int, stop: int) -> Path:
-        return self.folder / f"slices-{start:05d}-{stop:05d}.npz"
+        return self.folder / f"slab-{start:05d}-{stop:05d}.npz"

@@ -189,8 +189,24 @@ def sigma_from_residuals(
         variance = updated
         if np.all(is_settled):
             break
-    if per_voxel:
-        return np.sqrt(variance)
+    return np.sqrt(variance) if per_voxel else pooled_sigma(variance, freedom)
+
+
+def pooled_sigma(variance: Float[np.ndarray, "*batch"], freedom: int) -> float:
+    """One σ from the residual variances Σr²/ν of many voxels: √(their median over the median of χ²/ν).
+
+    A minority of voxels the model does not fit cannot move it far.
+
+    Parameters
+    ----------
+    variance : of each voxel, squared signal units.
+    freedom : ν ≥ 1 of each of them.
+
+    Raises
+    ------
+    RaofitError
+        If no variance is finite, or all are zero.
+    """
     finite = variance[np.isfinite(variance)]
     if not finite.size:
         raise RaofitError("sigma from residuals: no voxel has finite residuals; use another source")

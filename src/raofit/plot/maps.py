@@ -28,6 +28,7 @@ STATUS_COLORS = {
     Status.NOT_CONVERGED: "#d55e00",
     Status.NOT_IDENTIFIABLE: "#8e6bb3",
     Status.OUT_OF_RANGE: "#56a3d9",
+    Status.MISFIT: "#c04f7f",
     Status.NON_FINITE: "#e0007a",
     Status.NON_POSITIVE: "#2b2b2b",
     Status.NEGATIVE: "#9b1c1c",

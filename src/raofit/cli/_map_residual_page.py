@@ -1,0 +1,97 @@
+"""The part of a map's report about what the model leaves unexplained."""
+
+import numpy as np
+
+from raofit.cli._map_estimator import ChosenEstimator
+from raofit.cli._map_summary import MapSummary
+from raofit.cli._noise_level import NoiseLevel
+from raofit.core.parameter import Parameter
+from raofit.core.status import Status
+from raofit.engine import ResidualCheck
+from raofit.plot.maps import plot_parameter_maps
+from raofit.report import Figure, Paragraph
+
+_FAR_MORE = 10.0  # times the false-alarm rate
+_LEAST_SHARE = 0.01
+_UNLIMITED = (-np.inf, np.inf)
+
+_SHOWN = (
+    Parameter("residual", "1", _UNLIMITED, (0.0, 3.0), r"\chi^2/\nu", "reduced chi-square"),
+    Parameter("relative_residual", "1", _UNLIMITED, (0.0, 0.1), r"\|y-\hat y\|/\|y\|", "relative residual"),
+    Parameter("M0", "a.u.", _UNLIMITED, (0.0, 1.0), r"|M_0|", "magnitude", is_amplitude=True),
+    Parameter("M0_phase", "rad", _UNLIMITED, (-np.pi, np.pi), r"\arg M_0", "phase"),
+)
+
+
+def misfit_share(check: ResidualCheck, summary: MapSummary) -> float:
+    """Share of the voxels with an estimate whose residual exceeds the threshold, whatever else their status says."""
+    values = summary.diagnostics["residual"]
+    return float(np.mean(values > check.threshold)) if values.size else 0.0
+
+
+def misfit_doubt(check: ResidualCheck, summary: MapSummary) -> str | None:
+    """A sentence if far more voxels are unexplained than noise makes."""
+    share = misfit_share(check, summary)
+    if share <= max(_FAR_MORE * check.false_alarm_rate, _LEAST_SHARE):
+        return None
+    return (
+        f"{share:.0%} of the voxels are not explained by the model at their estimate, where noise alone makes "
+        f"{check.false_alarm_rate:.1%} (see the residual map)."
+    )
+
+
+def residual_blocks(
+    check: ResidualCheck, level: NoiseLevel, chosen: ChosenEstimator, summary: MapSummary
+) -> list[Figure | Paragraph]:
+    """Words and maps."""
+    values, relative = summary.diagnostics["residual"], summary.diagnostics["relative_residual"]
+    middle = "none" if not relative.size else f"{np.nanmedian(relative):.2%} of the measurement"
+    blocks: list[Figure | Paragraph] = []
+    if check.degrees_of_freedom > 0 and values.size:
+        marked = summary.counts.get(Status.MISFIT, 0)
+        blocks.append(
+            Paragraph(
+                f"Noise alone would make the reduced chi-square exceed {check.threshold:.3g} in "
+                f"{check.false_alarm_rate:.2%} of the voxels ({check.degrees_of_freedom} degrees of freedom). It does "
+                f"in {misfit_share(check, summary):.2%}; {marked} of these have no other reservation and are marked "
+                f"MISFIT. Median reduced chi-square {np.nanmedian(values):.3g}; median residual {middle}."
+            )
+        )
+    else:
+        blocks.append(Paragraph("There are no more measurements than parameters: any residual is rounding."))
+    if level.source == "residuals":
+        blocks.append(
+            Paragraph(
+                "Sigma is itself from the residuals of fits to these data, so it contains what the model misses in "
+                "the typical voxel: it is rather too large than too small, and the marked voxels are those that the "
+                "model explains worse than it explains most."
+            )
+        )
+    if chosen.n_fitted == 0:
+        blocks.append(
+            Paragraph(
+                "The network does not fit the voxel: its own error adds to the residual, so a marked voxel may also be "
+                "one that a fit would explain."
+            )
+        )
+    mask = summary.slice_status != Status.OUTSIDE_MASK
+    shown = [parameter for parameter in _SHOWN if parameter.name in summary.diagnostics]
+    limits = {parameter.name: parameter.typical for parameter in shown}
+    for name, factor in (("residual", 1.0), ("relative_residual", 1.0), ("M0", 1.0)):
+        finite = summary.diagnostics.get(name, np.zeros(0))
+        finite = finite[np.isfinite(finite)]
+        if finite.size and np.quantile(finite, 0.98) > 0:
+            limits[name] = (0.0, float(factor * np.quantile(finite, 0.98)))
+    if check.degrees_of_freedom > 0:
+        limits["residual"] = (0.0, max(2.0 * check.threshold, 1.0))
+    blocks.append(
+        Figure(
+            plot_parameter_maps(
+                {item.name: summary.slice_diagnostics[item.name] for item in shown}, shown, mask, limits=limits
+            ),
+            f"Residuals of slice {summary.slice_index}: reduced chi-square (colors up to twice the threshold), and the "
+            "residual over the measurement" + (", with the complex M0 that fits best." if len(shown) > 2 else "."),
+            "Maps of the residual and, where there is one, of the amplitude.",
+        )
+    )
+    return blocks

@@ -97,6 +97,7 @@ class QMT(AbstractSignalModel):
     inversion: Inversion
     parameters: tuple[Parameter, ...]
     _train: Train
+    _has_strong: bool
     _mixing: np.ndarray
 
     def __init__(
@@ -139,6 +140,7 @@ class QMT(AbstractSignalModel):
             self.repetition_time,
             coefficients.reshape(*self.flip_angles.shape, -1),
         )
+        self._has_strong = self._train.has_strong
 
     @property
     def n_measurements(self) -> int:
@@ -202,7 +204,9 @@ class QMT(AbstractSignalModel):
             self.repetition_time,
         )
         rows = None if basis is None else self._rows(basis)
-        signal, by_tissue = echoes(self._train, self.inversion, voxels, rows, with_jacobian=with_jacobian)
+        signal, by_tissue = echoes(
+            self._train, self.inversion, voxels, rows, has_strong=self._has_strong, with_jacobian=with_jacobian
+        )
         return signal, by_tissue if by_tissue is None else self._by_parameters(by_tissue, parameters)
 
     def _by_parameters(self, by_tissue: Float[Array, "*rows 8 lane"], parameters: Array) -> Array:

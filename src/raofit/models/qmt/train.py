@@ -77,6 +77,11 @@ class Train(NamedTuple):
         )
         return Train(Pulses(*(values[:, 0] for values in settings)), Pulses(*map(blocked, settings)))
 
+    @property
+    def has_strong(self) -> bool:
+        """Whether any pulse but the first of a cycle takes several panels; known before JAX traces anything."""
+        return bool(np.any(self.others.kind == _STRONG_PULSE))
+
 
 def blocked(values: np.ndarray) -> np.ndarray:
     """(cycle, pulse, ...) without the first pulse as (cycle, block, step, ...), zeros at the end."""
@@ -127,29 +132,30 @@ class Voxels(NamedTuple):
         features, by_t2s = jax.jvp(features_of, at, (one, zero))
         by_b1 = jax.jvp(features_of, at, (zero, one))[1]
         stacked = jnp.stack([features, by_t2s, by_b1], axis=1)
-        return Voxels(tissue, free(waiting), slopes, stacked.reshape(features.shape[0], -1))
+        return Voxels(tissue, free(waiting), slopes, stacked.reshape(features.shape[0], 3 * parameters.shape[1]))
 
     def saturation_rates(self, coefficients: Float[Array, "pulse feature"]) -> Float[Array, "pulse 3 lane"]:
         """R2sl of each pulse and its derivatives by T2s and by B1."""
         t2s = self.tissue.T2s
         value, by_t2s, by_b1 = jnp.moveaxis(
-            (coefficients.astype(t2s.dtype) @ self.features).reshape(-1, 3, t2s.shape[0]), 1, 0
+            (coefficients.astype(t2s.dtype) @ self.features).reshape(len(coefficients), 3, t2s.shape[0]), 1, 0
         )
         rate = value / t2s
         return jnp.stack([rate, (by_t2s - rate) / t2s, by_b1 / t2s], axis=1)
 
 
 def echoes(
-    train: Train, inversion: str, voxels: Voxels, rows: Basis | None, *, with_jacobian: bool
+    train: Train, inversion: str, voxels: Voxels, rows: Basis | None, *, has_strong: bool, with_jacobian: bool
 ) -> tuple[Float[Array, "*measurement 2 lane"], Float[Array, "*measurement 2 8 lane"] | None]:
     """Real and imaginary parts of all echoes (or their coefficients in a real basis), and derivatives by the tissue.
 
-    Time-domain echoes are (cycle, echo, ...) and include those of the steps that fill up the last block of a cycle.
+    `has_strong` says whether any pulse after the first takes several panels (see `Train.has_strong`). Time-domain
+    echoes are (cycle, echo, ...) and include those of the steps that fill up the last block of a cycle.
     """
 
     def cycle(total, inputs):
         train, rows = inputs
-        found = _cycle(train, inversion, voxels, rows, with_jacobian=with_jacobian)
+        found = _cycle(train, inversion, voxels, rows, has_strong=has_strong, with_jacobian=with_jacobian)
         if rows is None:
             return total, found
         return jax.tree.map(jnp.add, total, found), None
@@ -163,14 +169,14 @@ def echoes(
     return jax.lax.scan(cycle, (signal, jacobian), (train, rows))[0]
 
 
-def _cycle(train: Train, inversion: str, voxels: Voxels, rows: Basis | None, *, with_jacobian: bool):
+def _cycle(train: Train, inversion: str, voxels: Voxels, rows: Basis | None, *, has_strong: bool, with_jacobian: bool):
     """One cycle: signal (measurement, 2, lane) and Jacobian (measurement, 2, 8, lane)."""
     tissue = voxels.tissue
     unit = jnp.eye(5, dtype=tissue.T2s.dtype)[..., None] + jnp.zeros_like(tissue.T2s)
     start = Magnetization(unit[0], unit[1], unit[2], jnp.zeros_like(unit[0]), unit[3], unit[4])
 
     def column_step(state, kind, pulse, _):
-        state = _step(state, tissue, voxels.freedom, kind, pulse)
+        state = _step(state, tissue, voxels.freedom, kind, pulse, has_strong=has_strong)
         return state, jnp.stack([state.xf, state.yf])
 
     def last_column_step(state, pulse, _):
@@ -195,9 +201,10 @@ def _cycle(train: Train, inversion: str, voxels: Voxels, rows: Basis | None, *, 
         return _with_slopes(advance, *carry, voxels, pulse, rates)
 
     def tangent_step(carry, kind, pulse, rates):
-        carry = along(
-            lambda state, tissue, freedom, pulse: _step(state, tissue, freedom, kind, pulse), carry, pulse, rates
-        )
+        def advance(state, tissue, freedom, pulse):
+            return _step(state, tissue, freedom, kind, pulse, has_strong=has_strong)
+
+        carry = along(advance, carry, pulse, rates)
         return carry, jnp.stack([carry[1].xf, carry[1].yf])
 
     def last_tangent_step(carry, pulse, rates):
@@ -284,14 +291,16 @@ def _pulse(settings: Pulses, rates: Float[Array, "3 lane"]) -> Pulse:
     return Pulse(nutation, duration, settings.n_panels, period, rates[0])
 
 
-def _step(state: Magnetization, tissue: Tissue, freedom: Freedom, kind: Array, pulse: Pulse) -> Magnetization:
+def _step(
+    state: Magnetization, tissue: Tissue, freedom: Freedom, kind: Array, pulse: Pulse, *, has_strong: bool
+) -> Magnetization:
     branches = [
         lambda: state,
         lambda: free_repetition(state, freedom),
         lambda: repetition(state, tissue, pulse, is_strong=False),
         lambda: repetition(state, tissue, pulse),
     ]
-    return jax.lax.switch(kind, branches)
+    return jax.lax.switch(kind, branches if has_strong else branches[:-1])  # each branch takes seconds to compile
 
 
 def _solve(factor: Float[Array, "lane 4 4"], right: Float[Array, "4 column lane"]) -> Float[Array, "4 column lane"]:

@@ -5,7 +5,7 @@ import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from raofit import models, noise
+    from raofit import losses, models, noise, recipes
     from raofit.core.errors import FileError, ProtocolError, RaofitError
     from raofit.core.parameter import Parameter
     from raofit.core.progress import ProgressEvent
@@ -14,11 +14,21 @@ if TYPE_CHECKING:
     from raofit.estimators.estimate import Estimate
     from raofit.estimators.maximum_likelihood import MaximumLikelihood
     from raofit.estimators.network import NetworkEstimator
+    from raofit.estimators.one_step import OneStep
     from raofit.evaluation.evaluate import Evaluation, evaluate
     from raofit.information.crb import crb
+    from raofit.information.subspace import crb_svd_basis, svd_basis
+    from raofit.io.basis_file import load_basis
+    from raofit.io.coefficients import load_coefficients
     from raofit.io.network_file import load_network, save_network
+    from raofit.io.prior_file import named_prior
+    from raofit.io.pulse_trains import load_trains
+    from raofit.io.training_set_file import load_training_set, save_training_set
     from raofit.recipes.train_network import train_network
     from raofit.recipes.training_recipe import TrainingRecipe
+    from raofit.recipes.training_set import TrainingSet, simulate_training_set
+    from raofit.training.mixture import Mixture
+    from raofit.training.prior import Prior
 
 __version__ = importlib.metadata.version("raofit")
 
@@ -27,41 +37,69 @@ _HOMES = {
     "Evaluation": "raofit.evaluation.evaluate",
     "FileError": "raofit.core.errors",
     "MaximumLikelihood": "raofit.estimators.maximum_likelihood",
+    "Mixture": "raofit.training.mixture",
     "NetworkEstimator": "raofit.estimators.network",
+    "OneStep": "raofit.estimators.one_step",
     "Parameter": "raofit.core.parameter",
+    "Prior": "raofit.training.prior",
     "ProgressEvent": "raofit.core.progress",
     "ProtocolError": "raofit.core.errors",
     "RaofitError": "raofit.core.errors",
     "Status": "raofit.core.status",
     "TrainingRecipe": "raofit.recipes.training_recipe",
+    "TrainingSet": "raofit.recipes.training_set",
     "cite": "raofit.core.references",
     "crb": "raofit.information.crb",
+    "crb_svd_basis": "raofit.information.subspace",
     "evaluate": "raofit.evaluation.evaluate",
+    "load_basis": "raofit.io.basis_file",
+    "load_coefficients": "raofit.io.coefficients",
     "load_network": "raofit.io.network_file",
+    "load_training_set": "raofit.io.training_set_file",
+    "load_trains": "raofit.io.pulse_trains",
+    "named_prior": "raofit.io.prior_file",
     "save_network": "raofit.io.network_file",
+    "save_training_set": "raofit.io.training_set_file",
+    "simulate_training_set": "raofit.recipes.training_set",
+    "svd_basis": "raofit.information.subspace",
     "train_network": "raofit.recipes.train_network",
 }
-_MODULES = ("models", "noise")
+_MODULES = ("losses", "models", "noise", "recipes")
 
 __all__ = [
     "Estimate",
     "Evaluation",
     "FileError",
     "MaximumLikelihood",
+    "Mixture",
     "NetworkEstimator",
+    "OneStep",
     "Parameter",
+    "Prior",
     "ProgressEvent",
     "ProtocolError",
     "RaofitError",
     "Status",
     "TrainingRecipe",
+    "TrainingSet",
     "cite",
     "crb",
+    "crb_svd_basis",
     "evaluate",
+    "load_basis",
+    "load_coefficients",
     "load_network",
+    "load_training_set",
+    "load_trains",
+    "losses",
     "models",
+    "named_prior",
     "noise",
+    "recipes",
     "save_network",
+    "save_training_set",
+    "simulate_training_set",
+    "svd_basis",
     "train_network",
 ]
 

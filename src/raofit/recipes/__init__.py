@@ -1,1 +1,11 @@
-"""Whole workflows as data: how a network is trained, from simulation to a measured card."""
+"""Trainings with a name, and whole workflows: how a network is trained and its card measured."""
+
+from raofit.recipes.published import (
+    compact_bias_reduced,
+    compact_mse_crb,
+    mao2024_bias_reduced,
+    mao2024_mse_crb,
+    zhang2022,
+)
+
+__all__ = ["compact_bias_reduced", "compact_mse_crb", "mao2024_bias_reduced", "mao2024_mse_crb", "zhang2022"]

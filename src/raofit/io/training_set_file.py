@@ -92,7 +92,8 @@ def write_training_set(
 def model_settings(model: AbstractSignalModel) -> dict[str, Any]:
     """Options of a model that are plain values, such as a form or a lineshape, by field name."""
     inner = model.model if isinstance(model, Compressed) else model
-    values = {field.name: getattr(inner, field.name) for field in dataclasses.fields(inner)}
+    names = [field.name for field in dataclasses.fields(inner) if not field.name.startswith("_")]
+    values = {name: getattr(inner, name) for name in names}
     return {name: value for name, value in values.items() if isinstance(value, str | int | float | None)}
 
 

@@ -52,8 +52,8 @@ class Dictionary(eqx.Module):
         bounds: Float[np.ndarray, "parameter 2"],
         n_regions: int,
         *,
-        n_atoms: int | None = None,
-        ranges: Float[np.ndarray, "parameter 2"] | None = None,
+        n_atoms: int | None,
+        ranges: Float[np.ndarray, "parameter 2"],
     ) -> "Dictionary":
         """Dictionary of the objective's model inside `bounds`.
 
@@ -125,11 +125,10 @@ def _simulated(
     bounds: np.ndarray,
     n_regions: int,
     n_atoms: int,
-    ranges: np.ndarray | None,
+    ranges: np.ndarray,
 ) -> Dictionary:
     """Atoms of a model with a complex M0."""
-    typical = np.array([item.typical for item in model.parameters]) if ranges is None else ranges
-    inside = np.clip(typical, bounds[:, :1], bounds[:, 1:])
+    inside = np.clip(ranges, bounds[:, :1], bounds[:, 1:])
     inside = np.where((inside[:, 0] < inside[:, 1])[:, None], inside, bounds)
     values = _fill(model, coordinates, inside, n_atoms // n_regions * n_regions)
     signals = np.asarray(model.signal(values))

@@ -130,7 +130,7 @@ class MaximumLikelihood:
         self._objective = Objective.of(model, noise, Coordinates.of(model, self.bounds))
         self._initial = initialize_with
         self._n_atoms = n_atoms
-        self._start_ranges = None if start_ranges is None else resolve_ranges(model.parameters, start_ranges, "starts")
+        self._start_ranges = resolve_ranges(model.parameters, start_ranges, "typical")
         n_shape = len(model.parameters) - (model.amplitude_index is not None)
         self._n_starts = n_starts or (3 if n_shape >= 3 and not model.has_complex_amplitude else 1)
         n_lanes = model.lanes_at_once or (_LANES if jax.default_backend() == "cpu" else _ACCELERATOR_LANES)

@@ -49,6 +49,14 @@ def bootstrap_interval(
     >>> bool(ratio.low < 2 < ratio.high), bool(ratio.high - ratio.low < 0.1)
     (True, True)
     """
+    means = resampled_means(values, seed=seed, n_resamples=n_resamples)
+    return interval_of(means[:, 0] if statistic is None else statistic(means), level=level)
+
+
+def resampled_means(
+    values: Float[np.ndarray, "truth column"], *, seed: int = 0, n_resamples: int = 1000
+) -> Float[np.ndarray, "resample column"]:
+    """Means of the columns over the truths, then over each resample of the truths: the same for every column."""
     values = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
     generator, n_truths = np.random.default_rng(seed), len(values)
     means = [values.mean(axis=0, keepdims=True)]
@@ -56,8 +64,11 @@ def bootstrap_interval(
         size = min(_AT_ONCE, n_resamples - start)
         counts = generator.multinomial(n_truths, np.full(n_truths, 1 / n_truths), size=size)
         means.append(counts @ values / n_truths)
-    stacked = np.concatenate(means)
-    found = stacked[:, 0] if statistic is None else statistic(stacked)
+    return np.concatenate(means)
+
+
+def interval_of(samples: Float[np.ndarray, " resample"], *, level: float = 0.95) -> Interval:
+    """A statistic of `resampled_means`: its first value with the quantiles of the others."""
     tail = 50 * (1 - level)
-    low, high = np.percentile(found[1:], [tail, 100 - tail])
-    return Interval(float(found[0]), float(low), float(high))
+    low, high = np.percentile(samples[1:], [tail, 100 - tail])
+    return Interval(float(samples[0]), float(low), float(high))

@@ -60,11 +60,11 @@ class Scale:
 
     trainings: tuple[Training, ...]
     rank: int = 15
-    n_training: int = 65_536
+    n_training: int = 184_320
     n_held_out: int = 4096
     n_draws: int = 200
-    n_one_step: int = 256
-    n_one_step_draws: int = 50
+    n_one_step: int = 192
+    n_one_step_draws: int = 32
     n_box_draws: int = 1000
     n_snrs: int = 41
     n_snr_draws: int = 1000
@@ -82,7 +82,7 @@ SCALES = {
     ),
     "desk": Scale(DESK),
     "paper": Scale(
-        PAPER, n_training=184_320, n_held_out=16_384, n_one_step=1024, n_one_step_draws=200,
+        PAPER, n_held_out=16_384, n_one_step=1024, n_one_step_draws=200,
         n_nlls_draws=1000, nlls_snrs=tuple(float(snr) for snr in range(10, 51, 2)),
     ),
 }  # fmt: skip

@@ -132,7 +132,7 @@ class Voxels(NamedTuple):
         features, by_t2s = jax.jvp(features_of, at, (one, zero))
         by_b1 = jax.jvp(features_of, at, (zero, one))[1]
         stacked = jnp.stack([features, by_t2s, by_b1], axis=1)
-        return Voxels(tissue, free(waiting), slopes, stacked.reshape(features.shape[0], 3 * parameters.shape[1]))
+        return Voxels(tissue, free(waiting), slopes, stacked.reshape(features.shape[0], 3 * features.shape[1]))
 
     def saturation_rates(self, coefficients: Float[Array, "pulse feature"]) -> Float[Array, "pulse 3 lane"]:
         """R2sl of each pulse and its derivatives by T2s and by B1."""

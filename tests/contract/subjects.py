@@ -4,6 +4,7 @@ import functools
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from hypothesis import strategies
 
 from raofit.models import REGISTRY, AbstractSignalModel, BlackBoxModel, FunctionModel, Parameter, build
@@ -63,8 +64,9 @@ def model_named(name: str) -> AbstractSignalModel:
     return build(name, protocol_of(name))
 
 
-# Variants of a simulator that takes long to compile are left to its own tests.
-MODEL_NAMES = [*(name for name in REGISTRY if not name.startswith("qmt-")), "function", "black-box", "echoes"]
+# A simulator that takes long to compile is slow here, and its variants are left to its own tests.
+_LIGHT = [name for name in REGISTRY if not name.startswith("qmt")]
+MODEL_NAMES = [*_LIGHT, "function", "black-box", "echoes", pytest.param("qmt", marks=pytest.mark.slow)]
 
 
 def noise_of(model: AbstractSignalModel, sigma: float) -> AbstractNoise:

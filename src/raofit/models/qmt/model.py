@@ -226,7 +226,7 @@ class QMT(AbstractSignalModel):
 
     def _in_time(self, parts: Float[Array, "cycle echo 2 *rest"]) -> Complex[Array, "measurement *rest"]:
         kept = parts[:, : self.flip_angles.shape[1]]
-        kept = kept.reshape(-1, *kept.shape[2:])
+        kept = kept.reshape(kept.shape[0] * kept.shape[1], *kept.shape[2:])
         return jax.lax.complex(kept[:, 0], kept[:, 1])
 
 

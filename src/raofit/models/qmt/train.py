@@ -280,7 +280,7 @@ def _round(train: Train, voxels: Voxels, rows: Basis | None, start, first_sample
     end = last_step(state, _pulse(train.first, rates), rates)
     if rows is not None:
         return end, total
-    samples = samples.reshape(-1, *samples.shape[2:])
+    samples = samples.reshape(samples.shape[0] * samples.shape[1], *samples.shape[2:])
     return end, jnp.concatenate([first_sample[None], samples])
 
 

@@ -5,12 +5,11 @@ ratios of methods measured on the same truths have the interval of paired data.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-
-_AT_ONCE = 100
 
 
 class Interval(NamedTuple):
@@ -58,13 +57,16 @@ def resampled_means(
 ) -> Float[np.ndarray, "resample column"]:
     """Means of the columns over the truths, then over each resample of the truths: the same for every column."""
     values = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
-    generator, n_truths = np.random.default_rng(seed), len(values)
-    means = [values.mean(axis=0, keepdims=True)]
-    for start in range(0, n_resamples, _AT_ONCE):
-        size = min(_AT_ONCE, n_resamples - start)
-        counts = generator.multinomial(n_truths, np.full(n_truths, 1 / n_truths), size=size)
-        means.append(counts @ values / n_truths)
-    return np.concatenate(means)
+    means = _counts(len(values), seed, n_resamples) @ values / len(values)
+    return np.concatenate([values.mean(axis=0, keepdims=True), means])
+
+
+@lru_cache(maxsize=2)  # drawing them takes much longer than the means, and all figures of a study share them
+def _counts(n_truths: int, seed: int, n_resamples: int) -> Float[np.ndarray, "resample truth"]:
+    """How often each truth is in each resample."""
+    generator = np.random.default_rng(seed)
+    draws = generator.multinomial(n_truths, np.full(n_truths, 1 / n_truths), size=n_resamples)
+    return draws.astype(np.float64)
 
 
 def interval_of(samples: Float[np.ndarray, " resample"], *, level: float = 0.95) -> Interval:

@@ -60,7 +60,7 @@ def figure_shares(results: StudyResults) -> Figure:
         axes.set_xticks(range(len(names)), [TITLES[name].split(" (")[0].replace(" / ", " /\n") for name in names])
         axes.set_title(style.symbol(parameter), fontsize=9.5)
         style.quiet(axes).grid(False, axis="x")
-    panels[0].set_ylabel("variance / CRB, and squared bias / CRB (hatched)")
+    panels[0].set_ylabel("squared error / CRB")
     return figure
 
 
@@ -70,11 +70,11 @@ def figure_plane(results: StudyResults, plane: Plane, snr: float) -> Figure:
     grid = figure.subplots(len(ESTIMATED), 5, sharex=True, sharey=True)
     by_name = {parameter.name: parameter for parameter in results.parameters}
     columns = [
-        (f"bias, {MSE.title}", MSE.name, "bias"),
-        (f"bias, {CRB.title}", CRB.name, "bias"),
-        (f"std, {MSE.title}", MSE.name, "std"),
-        (f"std, {CRB.title}", CRB.name, "std"),
-        ("√CRB", CRB.name, "crb_std"),
+        (f"bias of {{}}, {MSE.title}", MSE.name, "bias"),
+        (f"bias of {{}}, {CRB.title}", CRB.name, "bias"),
+        (f"std of {{}}, {MSE.title}", MSE.name, "std"),
+        (f"std of {{}}, {CRB.title}", CRB.name, "std"),
+        ("√CRB of {}", CRB.name, "crb_std"),
     ]
     for row, name in zip(grid, ESTIMATED, strict=True):
         largest_bias, largest_std = plane.limits[name]
@@ -86,16 +86,14 @@ def figure_plane(results: StudyResults, plane: Plane, snr: float) -> Figure:
                 limits=(-largest_bias, largest_bias) if is_bias else (0.0, largest_std),
                 colors="coolwarm" if is_bias else "viridis",
             )  # fmt: skip
-            if axes in grid[0]:
-                axes.set_title(title, fontsize=9)
+            axes.set_title(title.format(style.symbol(by_name[name])), fontsize=8.5)
         for is_bias, of in ((True, row[:2]), (False, row[2:])):
             bar = figure.colorbar(
                 images[is_bias], ax=list(of), shrink=0.9, pad=0.02, extend="both" if is_bias else "max"
             )
             bar.ax.tick_params(labelsize=7.5)
-        row[0].set_ylabel(
-            f"{style.axis_label(by_name[name])}\n\n{style.axis_label(by_name[plane.axes[1]])}", fontsize=9
-        )
+            bar.ax.set_title(style.display_unit(by_name[name]), fontsize=7.5)
+        row[0].set_ylabel(style.axis_label(by_name[plane.axes[1]]), fontsize=9)
     for axes in grid[-1]:
         axes.set_xlabel(style.axis_label(by_name[plane.axes[0]]), fontsize=9)
     return figure

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from raofit.cli._invocation import command
+from raofit.estimators.network import describe_protocol
+from raofit.information.fisher import Fisher
 from raofit.information.identifiability import Precision, Verdict, precision_curve
 from raofit.io.output import new_folder
 from raofit.io.provenance import provenance, readable, write_json
@@ -27,6 +29,8 @@ _TONES: dict[Verdict, Tone] = {
     Verdict.WEAK: "warning",
     Verdict.NOT_IDENTIFIABLE: "bad",
 }
+_MOST_COLUMNS = 4
+_MOST_LISTED = 40
 _STYLES = {"plain": "", "good": "green", "warning": "yellow", "bad": "bold red"}
 
 
@@ -87,12 +91,13 @@ def write_crb_folder(
     precisions: Sequence[Precision],
     shares: Mapping[str, float],
     *,
+    fixed: Sequence[str] = (),
+    fisher: Fisher = "real",
     force: bool,
 ) -> None:
     """Write `crb.csv`, `crb.json`, `crb.png` and `report.html` to a new folder."""
     at = {item.parameter.name: item.value for item in precisions}
-    fixed = tuple(item.parameter.name for item in precisions if item.is_fixed)
-    figure = precision_figure(model, noise, precisions, at, fixed)
+    figure = precision_figure(model, noise, precisions, at, fixed, fisher)
     record = provenance(command(), [])
     with new_folder(out, force=force) as work:
         with (work / "crb.csv").open("w", newline="", encoding="utf-8") as file:
@@ -101,7 +106,9 @@ def write_crb_folder(
             writer.writerows([*cells, verdict.text] for *cells, verdict in precision_rows(precisions))
         content = {
             "Model": model.name,
-            "Protocol": model.protocol,
+            "Protocol": short_protocol(model),
+            "Fisher": fisher,
+            "Known": list(fixed),
             "Noise": noise.name,
             "Sigma": float(noise.sigma),
             "Parameters": {
@@ -125,7 +132,8 @@ def title(model: AbstractSignalModel, noise: AbstractNoise, precisions: Sequence
     """Model, protocol size and noise in a line."""
     sigma = float(noise.sigma)
     index = model.amplitude_index
-    snr = "" if index is None else f" (SNR {precisions[index].value / sigma:.4g})"
+    amplitude = 1.0 if model.has_complex_amplitude else None if index is None else precisions[index].value
+    snr = "" if amplitude is None else f" (SNR {amplitude / sigma:.4g})"
     return f"{model.name}, {model.n_measurements} measurements, {noise.name} noise of sigma {sigma:.4g}{snr}"
 
 
@@ -135,14 +143,20 @@ def precision_figure(
     precisions: Sequence[Precision],
     at: Mapping[str, float],
     fixed: Sequence[str],
+    fisher: Fisher = "real",
 ) -> MatplotlibFigure:
     """√CRB of each estimated parameter over its typical range; the dashed line is the spread of that range."""
     shown = [item for item in precisions if not item.is_fixed]
-    figure = style.new_figure(2.7 * len(shown) + 0.4, 2.7)
-    for axes, item in zip(figure.subplots(1, len(shown), squeeze=False).flat, shown, strict=True):
+    columns = min(len(shown), _MOST_COLUMNS)
+    rows = -(-len(shown) // columns)
+    figure = style.new_figure(2.7 * columns + 0.4, 2.4 * rows + 0.3)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in panels[len(shown) :]:
+        axes.set_axis_off()
+    for axes, item in zip(panels, shown, strict=False):
         parameter = item.parameter
         factor = style.display_scale(parameter)
-        values, deviations = precision_curve(model, noise, parameter.name, at, fixed=fixed)
+        values, deviations = precision_curve(model, noise, parameter.name, at, fixed=fixed, fisher=fisher)
         finite = np.where(np.isfinite(deviations), deviations, np.nan)
         axes.plot(factor * values, factor * finite, color="#35608d", label="√CRB")
         prior = factor * item.prior_standard_deviation
@@ -157,6 +171,23 @@ def precision_figure(
     return figure
 
 
+def protocol_paragraphs(model: AbstractSignalModel) -> list[Paragraph]:
+    """One line per protocol setting; many values by their number and range."""
+    units = {field.name: f" ({field.unit})" for field in model.protocol_fields}
+    return [
+        Paragraph(f"{name}{units.get(name, '')}: {describe_protocol({name: values}).removeprefix(f'{name} = ')}")
+        for name, values in model.protocol.items()
+    ]
+
+
+def short_protocol(model: AbstractSignalModel) -> dict[str, np.ndarray | str]:
+    """Protocol values, or their number and range where they are many: the input files have them all."""
+    return {
+        name: values if values.size <= _MOST_LISTED else describe_protocol({name: values}).removeprefix(f"{name} = ")
+        for name, values in model.protocol.items()
+    }
+
+
 def precision_table(precisions: Sequence[Precision], caption: str) -> Table:
     """The precision rows as a report table."""
     return Table(HEADER, precision_rows(precisions), caption)
@@ -164,11 +195,7 @@ def precision_table(precisions: Sequence[Precision], caption: str) -> Table:
 
 def _report(model, noise, precisions, shares, figure, record) -> Report:
     sentences = summary_sentences(precisions, shares)
-    protocol = [
-        Paragraph(f"{name} ({field.unit}): {', '.join(f'{value:g}' for value in model.protocol[name])}")
-        for field in model.protocol_fields
-        for name in [field.name]
-    ]
+    protocol = protocol_paragraphs(model)
     return Report(
         title="Attainable precision",
         subtitle=title(model, noise, precisions),

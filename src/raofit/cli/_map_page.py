@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from raofit import noise
-from raofit.cli._crb_page import precision_table
+from raofit.cli._crb_page import precision_table, protocol_paragraphs
 from raofit.cli._map_estimator import ChosenEstimator
 from raofit.cli._map_input import MapInput
 from raofit.cli._map_residual_page import misfit_doubt, residual_blocks
@@ -14,7 +14,6 @@ from raofit.cli._map_summary import MapSummary
 from raofit.cli._noise_level import NoiseLevel
 from raofit.core.status import Status
 from raofit.engine import ResidualCheck
-from raofit.estimators.network import describe_protocol
 from raofit.information.identifiability import Precision, Verdict, attainable_precision, prior_standard_deviation
 from raofit.io.provenance import readable
 from raofit.plot import style
@@ -196,10 +195,7 @@ def _method(model, level, chosen, limits, shared) -> list:
             f"compilation), everything {shared['Seconds']:.1f} s."
         )
     )
-    units = {field.name: field.unit for field in model.protocol_fields}
-    for name, values in model.protocol.items():
-        listed = describe_protocol({name: values}).removeprefix(f"{name} = ")
-        blocks.append(Paragraph(f"{name}{f' ({units[name]})' if name in units else ''}: {listed}"))
+    blocks += protocol_paragraphs(model)
     rows = [
         (parameter.name, parameter.unit, f"{low:g}", f"{high:g}", parameter.description)
         for parameter, (low, high) in zip(chosen.parameters, limits, strict=True)

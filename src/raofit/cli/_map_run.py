@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from raofit import noise
+from raofit.cli._crb_page import short_protocol
 from raofit.cli._invocation import command
 from raofit.cli._map_estimator import ChosenEstimator, choose_estimator
 from raofit.cli._map_files import write_maps
@@ -36,8 +37,6 @@ from raofit.io.provenance import provenance
 from raofit.io.shards import Shards
 from raofit.models import AbstractSignalModel
 from raofit.report import write_report
-
-_MOST_LISTED = 100  # protocol values a sidecar repeats
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,7 +196,7 @@ def _settings(
     names = [parameter.name for parameter in chosen.parameters]
     return {
         "Model": model.name,
-        "Protocol": {name: _short(values) for name, values in model.protocol.items()},
+        "Protocol": short_protocol(model),
         "Coefficients": model.n_measurements if model.has_complex_amplitude else None,
         "Noise": chosen.noise_name,
         "Sigma": level.sigma if np.ndim(level.sigma) == 0 else str(options.sigma),
@@ -214,13 +213,6 @@ def _settings(
         "Fill": "NaN" if np.isnan(options.fill) else 0,
         "MemoryBytes": options.memory_bytes,
     }
-
-
-def _short(values: np.ndarray) -> np.ndarray | str:
-    """Protocol values, or their number and range where they are many; the input files have them all."""
-    if values.size <= _MOST_LISTED:
-        return values
-    return f"{values.size} values from {values.min():g} to {values.max():g}"
 
 
 def _resume_folder(out: Path, settings: dict, record: dict) -> Path:

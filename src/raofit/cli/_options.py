@@ -1,8 +1,13 @@
 """Option values that several verbs read: NAME=VALUE lists, bounds, and the settings a model needs."""
 
 from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from raofit.core.errors import RaofitError
+
+if TYPE_CHECKING:
+    from raofit.models import AbstractSignalModel
 
 
 def parse_values(items: Iterable[str], option: str) -> dict[str, float]:
@@ -33,6 +38,29 @@ def protocol_fields(model: str) -> tuple[str, ...]:
     if model not in REGISTRY:
         raise RaofitError(f"--model {model}: expected one of {', '.join(sorted(REGISTRY))}")
     return tuple(field.name for field in REGISTRY[model].kind.protocol_fields)
+
+
+def stated_model(
+    name: str,
+    *,
+    bval: Path | None = None,
+    te: str | None = None,
+    trains: Path | None = None,
+    tr: str | None = None,
+    basis: Path | None = None,
+    rank: int | None = None,
+) -> "AbstractSignalModel":
+    """The named model with the protocol in these options, seen through the basis if there is one."""
+    from raofit.io.basis_file import load_basis
+    from raofit.io.protocol_file import stated_protocol
+    from raofit.models import Compressed, build
+
+    model = build(name, stated_protocol(protocol_fields(name), bval=bval, te=te, trains=trains, tr=tr))
+    if basis is None:
+        if rank is not None:
+            raise RaofitError(f"--rank {rank}: there is no basis to take vectors of; give one with --basis")
+        return model
+    return Compressed(model, load_basis(basis, model.n_measurements, rank))
 
 
 def _split(items: Iterable[str]) -> list[str]:

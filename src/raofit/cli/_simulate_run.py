@@ -7,16 +7,13 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-from raofit import models
-from raofit.cli._options import protocol_fields
+from raofit.cli._options import stated_model
 from raofit.cli._progress import progress_bar, say
 from raofit.core.errors import RaofitError
-from raofit.io.basis_file import load_basis
 from raofit.io.output import require_free
 from raofit.io.prior_file import named_prior, read_prior
-from raofit.io.protocol_file import stated_protocol
 from raofit.io.simulation_folder import Simulation, SimulationFolder
-from raofit.models import AbstractSignalModel, Compressed
+from raofit.models import AbstractSignalModel
 from raofit.training.prior import AbstractPrior
 
 
@@ -61,16 +58,15 @@ def run_simulation(options: SimulateOptions) -> None:
 
 def observed_model(options: SimulateOptions) -> AbstractSignalModel:
     """The named model with its protocol, seen through the basis if there is one."""
-    fields = protocol_fields(options.model)
-    model = models.build(
+    return stated_model(
         options.model,
-        stated_protocol(fields, bval=options.bval, te=options.te, trains=options.trains, tr=options.tr),
+        bval=options.bval,
+        te=options.te,
+        trains=options.trains,
+        tr=options.tr,
+        basis=options.basis,
+        rank=options.rank,
     )
-    if options.basis is None:
-        if options.rank is not None:
-            raise RaofitError(f"--rank {options.rank}: there is no basis to take vectors of; give one with --basis")
-        return model
-    return Compressed(model, load_basis(options.basis, model.n_measurements, options.rank))
 
 
 def chosen_prior(text: str | None, model: AbstractSignalModel) -> AbstractPrior:

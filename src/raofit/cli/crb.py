@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from raofit.cli._options import parse_values, protocol_fields
+from raofit.cli._options import parse_values
 from raofit.core.errors import RaofitError
 
 _FLAG = Parameter(negative=())
@@ -17,9 +17,14 @@ def crb(
     model: str = "ivim",
     bval: Path | None = None,
     te: str | None = None,
+    trains: Path | None = None,
+    tr: str | None = None,
+    basis: Path | None = None,
+    rank: int | None = None,
     snr: float | None = None,
     sigma: float | None = None,
-    noise: Literal["rician", "gaussian", "complex-gaussian"] = "rician",
+    noise: Literal["rician", "gaussian", "complex-gaussian"] | None = None,
+    fisher: Literal["real", "hermitian"] = "real",
     at: Annotated[tuple[str, ...], _FLAG] = (),
     fixed: Annotated[tuple[str, ...], _FLAG] = (),
     out: Path | None = None,
@@ -34,55 +39,67 @@ def crb(
     Parameters
     ----------
     model
-        Signal model: adc, ivim, ivim-total, t2 or t2star.
+        Signal model: adc, ivim, ivim-total, qmt, qmt-times, qmt-tied, qmt-tied-times, t2 or t2star.
     bval
         Text file of b-values in s/mm².
     te
         Echo times in seconds: a file, or a list such as 12.8ms,25.6ms.
+    trains
+        Flip angles (rad) and pulse durations (s): a MATLAB file with alpha and TRF, or TOML, JSON, CSV.
+    tr
+        Repetition time of the trains in seconds, or as 3.5ms, if their file does not say it.
+    basis
+        MATLAB file with an orthonormal basis U of the signals; the bound is then that of coefficients in it.
+    rank
+        Basis vectors to use; default: all.
     snr
-        Signal-to-noise ratio: S0 divided by the noise standard deviation.
+        Signal-to-noise ratio: S0 (of qmt: |M0|) divided by the noise standard deviation of one channel.
     sigma
         Noise standard deviation in signal units, instead of --snr.
     noise
-        How the noise is distributed.
+        How the noise is distributed; default: complex-gaussian for qmt, else rician.
+    fisher
+        Information matrix of complex signals: of real parameters (right), or hermitian, for parameters taken to be
+        complex, as some published bounds have it.
     at
         True values as NAME=VALUE, for instance f=0.3,D_fast=0.08; default: the middle of each typical range.
     fixed
-        Parameters that are known and not estimated, for instance S0.
+        Parameters that are known and not estimated, for instance S0 (or M0, the complex amplitude of qmt).
     out
         Folder for the table (CSV and JSON), the plot and an HTML page.
     force
         Replace an existing output folder.
     """
-    from raofit import models
     from raofit import noise as noises
     from raofit.cli._crb_page import print_precision, write_crb_folder
+    from raofit.cli._options import stated_model
     from raofit.information.identifiability import attainable_precision, point, unidentifiable_share
     from raofit.io.output import require_free
-    from raofit.io.protocol_file import stated_protocol
 
     if out is not None:
         require_free(out, force=force)
     known = tuple(name for item in fixed for name in item.split(",") if name)
-    built = models.build(model, stated_protocol(protocol_fields(model), bval=bval, te=te))
+    built = stated_model(model, bval=bval, te=te, trains=trains, tr=tr, basis=basis, rank=rank)
     values = parse_values(at, "--at")
     level = _noise_level(built, point(built, values), snr, sigma)
-    distribution = noises.build(noise, level)
-    precisions = attainable_precision(built, distribution, values, fixed=known)
-    shares = unidentifiable_share(built, distribution, fixed=known)
+    distribution = noises.build(noise or ("complex-gaussian" if built.has_complex_amplitude else "rician"), level)
+    precisions = attainable_precision(built, distribution, values, fixed=known, fisher=fisher)
+    shares = unidentifiable_share(built, distribution, fixed=known, fisher=fisher)
     print_precision(built, distribution, precisions, shares)
     if out is not None:
-        write_crb_folder(out, built, distribution, precisions, shares, force=force)
+        write_crb_folder(out, built, distribution, precisions, shares, fixed=known, fisher=fisher, force=force)
 
 
 def _noise_level(model, values, snr: float | None, sigma: float | None) -> float:
     """Sigma from --sigma, or from --snr and the true amplitude."""
     if (snr is None) == (sigma is None):
-        raise RaofitError("give the noise level either as --snr (S0 over sigma) or as --sigma (signal units)")
+        raise RaofitError("give the noise level either as --snr (amplitude over sigma) or as --sigma (signal units)")
     if snr is None:
         return typing.cast(float, sigma)
     if not 0 < snr < float("inf"):
         raise RaofitError(f"--snr {snr:g}: expected a signal-to-noise ratio > 0")
+    if model.has_complex_amplitude:
+        return 1.0 / snr
     index = model.amplitude_index
     if index is None:
         raise RaofitError(f"--snr: model `{model.name}` has no amplitude to relate it to; give --sigma instead")

@@ -35,6 +35,8 @@ class ResidualCheck:
     ν is the number of real measurements less the numbers fitted to the voxel. A network fits none, so that its own
     error may add to χ²: the mark then says that the model does not explain the measurement at this estimate.
 
+    An estimate so far off that the model has no finite signal there explains nothing: its χ² is infinite.
+
     Where an estimate stands for several mirror images (`model.mirror_images`), the one that explains the measurement
     best counts.
 
@@ -113,6 +115,8 @@ class ResidualCheck:
         filled = np.where(has_estimate[:, None], values, stand_in).astype(np.float32)
         images = np.moveaxis(np.asarray(jax.vmap(self.model.mirror_images)(jnp.asarray(filled))), 1, 0)
         signals = self._signals(images.reshape(-1, images.shape[-1])).reshape(*images.shape[:2], -1)
+        has_signal = np.all(np.isfinite(signals), axis=-1)
+        signals = np.where(has_signal[..., None], signals, 0)
         amplitude = np.full(images.shape[:2], np.nan)
         expected, variance = signals, np.square(sigma)[:, None]
         if self.model.has_complex_amplitude:
@@ -125,7 +129,7 @@ class ResidualCheck:
             expected = sigma[:, None] * np.sqrt(2.0 + np.square(ratio) - factor)
             variance = factor * variance
         squared = np.square(np.abs(measured - expected))
-        chi_square = np.sum(squared / variance, axis=-1)
+        chi_square = np.where(has_signal, np.sum(squared / variance, axis=-1), np.inf)
         size = np.sqrt(np.sum(np.square(np.abs(measured)), axis=-1))
         relative = np.sqrt(np.sum(squared, axis=-1)) / np.maximum(size, np.finfo(np.float32).tiny)
         best = (np.argmin(chi_square, axis=0), np.arange(len(values)))

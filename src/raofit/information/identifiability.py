@@ -10,6 +10,7 @@ from jaxtyping import Float
 from raofit.core.errors import RaofitError
 from raofit.core.parameter import Parameter, Ranges, resolve_ranges
 from raofit.information.crb import crb
+from raofit.information.fisher import Fisher
 from raofit.models import AbstractSignalModel
 from raofit.noise import AbstractNoise
 
@@ -90,6 +91,7 @@ def attainable_precision(
     fixed: Collection[str] = (),
     typical: Ranges | None = None,
     bounds: Ranges | None = None,
+    fisher: Fisher = "real",
 ) -> tuple[Precision, ...]:
     """Attainable precision of every parameter of a model at one point.
 
@@ -99,6 +101,7 @@ def attainable_precision(
     at : true values by name; default: the middle of each typical range.
     fixed : names of parameters that are known.
     typical, bounds : typical ranges, and bounds on `at`, that override the model's.
+    fisher : see `raofit.crb`.
 
     Raises
     ------
@@ -115,7 +118,7 @@ def attainable_precision(
     """
     ranges = resolve_ranges(model.parameters, typical, "typical")
     values = point(model, at, bounds=bounds)
-    deviations = np.sqrt(crb(model, values, noise, fixed=fixed))
+    deviations = np.sqrt(crb(model, values, noise, fixed=fixed, fisher=fisher))
     return tuple(
         Precision(
             parameter,
@@ -162,6 +165,7 @@ def precision_curve(
     fixed: Collection[str] = (),
     typical: Ranges | None = None,
     n_points: int = 60,
+    fisher: Fisher = "real",
 ) -> tuple[Float[np.ndarray, " point"], Float[np.ndarray, " point"]]:
     """√CRB of parameter `name` while its true value runs over its typical range and the others stay at `at`.
 
@@ -175,7 +179,7 @@ def precision_curve(
     values = space(low, high, n_points)
     points = np.tile(point(model, at), (n_points, 1))
     points[:, index] = values
-    return values, np.sqrt(crb(model, points, noise, fixed=fixed))[:, index]
+    return values, np.sqrt(crb(model, points, noise, fixed=fixed, fisher=fisher))[:, index]
 
 
 def unidentifiable_share(
@@ -185,6 +189,7 @@ def unidentifiable_share(
     fixed: Collection[str] = (),
     typical: Ranges | None = None,
     n_points: int = 2048,
+    fisher: Fisher = "real",
 ) -> dict[str, float]:
     """Share of the typical ranges where √CRB of a parameter exceeds its prior standard deviation.
 
@@ -196,7 +201,7 @@ def unidentifiable_share(
     for index, (parameter, (low, high)) in enumerate(zip(model.parameters, ranges, strict=True)):
         is_log = parameter.is_log_scaled
         points[:, index] = low * (high / low) ** unit[:, index] if is_log else low + (high - low) * unit[:, index]
-    deviations = np.sqrt(crb(model, points, noise, fixed=fixed))
+    deviations = np.sqrt(crb(model, points, noise, fixed=fixed, fisher=fisher))
     priors = [
         prior_standard_deviation(parameter, pair) for parameter, pair in zip(model.parameters, ranges, strict=True)
     ]

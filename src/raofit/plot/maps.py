@@ -215,8 +215,13 @@ def plot_histograms(
     """
     shown = [parameter for parameter in parameters if parameter.name in volumes]
     mask = _mask_of(volumes, mask)
-    figure = style.new_figure(2.6 * len(shown) + 0.4, 2.3)
-    for axes, parameter in zip(figure.subplots(1, len(shown), squeeze=False).flat, shown, strict=True):
+    columns = min(len(shown), 4)
+    rows = -(-len(shown) // columns)
+    figure = style.new_figure(2.6 * columns + 0.4, 2.1 * rows + 0.2)
+    panels = figure.subplots(rows, columns, squeeze=False)
+    for axes in panels.flat[len(shown) :]:
+        axes.set_axis_off()
+    for axes, parameter in zip(panels.flat, shown, strict=False):
         values = volumes[parameter.name][mask]
         factor = style.display_scale(parameter)
         low, high = (limits or {}).get(parameter.name) or style.nice_limits(values)
@@ -226,7 +231,8 @@ def plot_histograms(
             if low <= bound <= high:
                 axes.axvline(factor * bound, color=style.PALETTE[1], linestyle="--", linewidth=1)
         style.quiet(axes).set_xlabel(style.axis_label(parameter))
-    figure.axes[0].set_ylabel("voxels")
+    for axes in panels[:, 0]:
+        axes.set_ylabel("voxels")
     return figure
 
 

@@ -1,11 +1,14 @@
 """Recipe files: presets, types, unknown keys."""
 
 import dataclasses
+import json
 
 import pytest
 
 from raofit.core.errors import FileError, RaofitError
-from raofit.io.recipe_file import read_recipe
+from raofit.io.recipe_file import read_recipe, read_training
+from raofit.recipes import published
+from raofit.recipes.named_trainings import NAMED
 from raofit.recipes.training_recipe import TrainingRecipe
 
 
@@ -59,11 +62,51 @@ def test_one_number_is_one_snr(tmp_path):
         ('labels = "guess"', "`labels`"),
         ("restarts = [", "not valid TOML"),
         ("ranges = 3", "`ranges`"),
+        ("start = 3", "`start`: expected a table"),
+        ("[start]\nmax_epochs = 3", "the preset `paper` starts from random weights"),
+        ('preset = "compact-bias-reduced"\n[start]\nepochs = 3', "`epochs` is not a recipe setting"),
     ],
 )
 def test_mistakes_are_named(tmp_path, text, words):
     with pytest.raises(FileError, match=words):
         read_recipe(_write(tmp_path, text))
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_named_training_is_a_preset(tmp_path, name):
+    training = read_training(_write(tmp_path, f'preset = "{name}"'))
+    assert training.recipe == getattr(published, name.replace("-", "_"))()
+    assert (training.start is not None) == name.endswith("bias-reduced")
+
+
+def test_a_start_shares_network_and_noise_and_has_settings_of_its_own(tmp_path):
+    text = """
+    preset = "compact-bias-reduced"
+    snr = [20, 80]
+    hidden = [32]
+    max_epochs = 7
+    n_realizations = 4
+    variance_factor = 0.1
+    tolerated_variance = 0.5
+    bound_floor = 0.0
+    is_mirrored = false
+    parameter_weights = {omega0 = 0.0}
+    [start]
+    max_epochs = 9
+    """
+    training = read_training(_write(tmp_path, text))
+    shared = {
+        "snr": (20.0, 80.0), "hidden": (32,), "bound_floor": 0.0, "is_mirrored": False,
+        "parameter_weights": {"omega0": 0.0},
+    }  # fmt: skip
+    own = {"n_realizations": 4, "variance_factor": 0.1, "tolerated_variance": 0.5}
+    assert training.recipe == published.compact_bias_reduced(max_epochs=7, **own, **shared)
+    assert training.start == published.compact_mse_crb(max_epochs=9, **shared)
+
+
+def test_a_training_without_a_start_has_no_start_to_change(tmp_path):
+    with pytest.raises(RaofitError, match=r"recipe.toml: recipe `zhang2022`: it starts from random weights"):
+        read_training(_write(tmp_path, 'preset = "zhang2022"\n[start]\nmax_epochs = 3'))
 
 
 def test_contradictions_are_refused(tmp_path):
@@ -82,6 +125,6 @@ def test_every_field_can_be_written(tmp_path):
         value = getattr(TrainingRecipe(), field.name)
         if value is None:
             continue
-        text = f'"{value}"' if isinstance(value, str) else str(list(value) if isinstance(value, tuple) else value)
+        text = json.dumps(value)
         lines.append(f"{field.name} = {text}")
     assert read_recipe(_write(tmp_path, "\n".join(lines))) == TrainingRecipe()

@@ -31,4 +31,4 @@ def test_published_learning_rates():
 
 def test_single_fields_can_be_replaced():
     recipe = published.compact_bias_reduced(max_epochs=3, architecture="compact-small")
-    assert (recipe.max_epochs, recipe.architecture, recipe.n_realizations) == (3, "compact-small", 16)
+    assert (recipe.max_epochs, recipe.patience, recipe.architecture) == (3, 3, "compact-small")

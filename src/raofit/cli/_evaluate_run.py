@@ -55,7 +55,7 @@ class EvaluateOptions:
     model: str | None
     bval: Path | None
     te: str | None
-    snr: float | None
+    snr: tuple[float, ...]
     noise: str | None
     n_values: int
     n_repeats: int
@@ -69,9 +69,7 @@ def run_evaluation(options: EvaluateOptions) -> None:
     networks = _load(options)
     first = next(iter(networks.values()), None)
     model = _model(options, first)
-    snr = options.snr if options.snr is not None else None if first is None else first.snr
-    if snr is None or not snr > 0:
-        raise RaofitError("--snr is missing or not positive: give the signal-to-noise ratio, for instance 15")
+    snr = _snr(options, first)
     noise_name = options.noise or ("rician" if first is None else first.noise_name)
     noise = noise_models.build(noise_name, 1.0 / snr)
     grid = evaluation_grid(model, n_values=options.n_values)
@@ -91,6 +89,17 @@ def run_evaluation(options: EvaluateOptions) -> None:
     _write(options, evaluations, grid, words, model)
     _print(evaluations, words)
     print(f"Written to {options.out}")
+
+
+def _snr(options: EvaluateOptions, first: NetworkEstimator | None) -> float:
+    """The stated SNR, else the middle of the first network's."""
+    if len(options.snr) > 1:
+        raise RaofitError("--snr: expected one signal-to-noise ratio; several are for --training-set")
+    if options.snr:
+        return options.snr[0]
+    if first is None:
+        raise RaofitError("--snr is missing: give the signal-to-noise ratio, for instance 15")
+    return first.snr
 
 
 def _load(options: EvaluateOptions) -> dict[str, NetworkEstimator]:

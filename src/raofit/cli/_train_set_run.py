@@ -100,7 +100,7 @@ def _training(options: TrainOptions) -> Training:
     if training.recipe.noise != "complex-gaussian":
         raise RaofitError(
             f'--recipe {name}: training on a set of fingerprints expects noise = "complex-gaussian", got '
-            f"{training.recipe.noise!r}; begin the file with preset = {DEFAULT_RECIPE!r}"
+            f'{training.recipe.noise!r}; begin the file with preset = "{DEFAULT_RECIPE}"'
         )
     return training.replacing(**options.stated("seed", "snr"))
 

@@ -61,11 +61,8 @@ def simulator(flip_angles: np.ndarray, durations: np.ndarray, repetition_time: f
 
     @jax.jit
     def signal_and_jacobian(parameters):
-        signals = jax.vmap(signal)(parameters)
-        jacobians = jax.vmap(jax.jacfwd(signal))(parameters)
-        return jax.lax.complex(signals[..., 0], signals[..., 1]), jax.lax.complex(
-            jacobians[:, :, 0], jacobians[:, :, 1]
-        )
+        parts = jax.vmap(signal)(parameters), jax.vmap(jax.jacfwd(signal))(parameters)
+        return tuple(jax.lax.complex(part[:, :, 0], part[:, :, 1]) for part in parts)
 
     return signal_and_jacobian
 

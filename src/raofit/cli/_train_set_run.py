@@ -48,7 +48,7 @@ def run_set_training(options: TrainOptions, training_set: Path) -> None:
         {
             "training": [None if recipe is None else recipe.as_dict() for recipe in training],
             "training_set": sha256(training_set),
-            "initial": None if options.initial is None else [initial.weights.tolist(), initial.statistics.tolist()],
+            "initial": None if initial is None else [initial.weights.tolist(), initial.statistics.tolist()],
         },
     )
     if is_resumed:

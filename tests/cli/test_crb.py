@@ -4,8 +4,14 @@ import csv
 import json
 import re
 
+import numpy as np
 import pytest
 
+from raofit.information.crb import crb
+from raofit.models import REGISTRY
+from raofit.models._registry import Registered
+from raofit.noise import ComplexGaussian
+from tests.cli import toy_qmt
 from tests.cli.helpers import entries, run
 
 PAPER = "0 10 20 30 50 80 100 200 400 800"
@@ -89,3 +95,28 @@ def test_faults_are_one_sentence(capsys, options, words):
     assert out == ""
     assert err.count("\n") == 1
     assert re.search(words, err)
+
+
+def test_pulse_trains_and_a_basis(capsys, tmp_path, monkeypatch):
+    monkeypatch.setitem(REGISTRY, "qmt", Registered(toy_qmt.Toy, toy_qmt.Toy))
+    toy_qmt.write_scan(tmp_path)
+    tokens = ["crb", "--model", "qmt", "--trains", tmp_path / "control.mat", "--tr", "3.5ms", "--snr", 100]
+    point = ["--at", "f=0.3,R=12,omega0=40"]
+
+    def deviations(*options):
+        code, out, err = run(capsys, *tokens, *point, *options)
+        assert code == 0, err
+        rows = [line.split("\t") for line in out.splitlines() if "\t" in line]
+        return np.array([float(row[3]) for row in rows[1:]])
+
+    whole = deviations()
+    model = toy_qmt.Toy(**toy_qmt.protocol())
+    expected = np.sqrt(crb(model, [0.3, 12.0, 40.0], ComplexGaussian(0.01)))
+    assert whole == pytest.approx(expected, rel=2e-3)
+    compressed = deviations("--basis", tmp_path / "basis.mat", "--out", tmp_path / "out")
+    assert np.all(compressed >= 0.999 * whole)
+    content = json.loads((tmp_path / "out" / "crb.json").read_text())
+    assert content["Protocol"]["flip_angles"].startswith("60 values from ")
+    assert content["Fisher"] == "real"
+    assert np.all(deviations("--fisher", "hermitian", "--basis", tmp_path / "basis.mat") >= 0.999 * compressed)
+    assert np.all(deviations("--fixed", "M0") <= 1.001 * whole)

@@ -92,7 +92,7 @@ FAULTS = [
     (wrong_basis, [], r"basis\.mat: expected a basis of signals with 20 samples, found 4×21"),
     (skewed_basis, [], r"expected orthonormal columns"),
     (no_basis_variable, [], r"expected the basis in a variable `U`.*the file has `V`"),
-    (no_coefficients, [], r"expected the coefficients in a variable `x`.*the file has `y`"),
+    (no_coefficients, [], r"expected the coefficients in a variable `x`.*the file has `mask`, `y`"),
     (real_coefficients, [], r"expected complex coefficients in `x`, found real ones"),
     (other_mask, [], r"expected `mask` of the shape 5×4 like the coefficients, found 4×5; transpose it"),
     (empty_mask, [], r"the mask is empty"),

@@ -116,7 +116,7 @@ class ResidualCheck:
         images = np.moveaxis(np.asarray(jax.vmap(self.model.mirror_images)(jnp.asarray(filled))), 1, 0)
         signals = self._signals(images.reshape(-1, images.shape[-1])).reshape(*images.shape[:2], -1)
         has_signal = np.all(np.isfinite(signals), axis=-1)
-        signals = np.where(has_signal[..., None], signals, 0)
+        signals = np.where(has_signal[..., None], signals, 0).astype(np.result_type(signals, np.float64))
         amplitude = np.full(images.shape[:2], np.nan)
         expected, variance = signals, np.square(sigma)[:, None]
         if self.model.has_complex_amplitude:

@@ -127,7 +127,7 @@ def test_interrupted_in_either_stage_the_same_command_gives_the_same_bytes(
         ({}, ["--initial", "none.raofit"], "none.raofit: no such file"),
         ({"recipe": "fast"}, [], "fast: no such file; expected a training recipe in TOML, or one of compact-mse-crb"),
         ({"recipe": "zhang2022"}, [], "the recipe holds out 56320 fingerprints and trains on batches of 1024"),
-        ({"recipe": "ivim.toml"}, [], "expected noise = \"complex-gaussian\", got 'rician'"),
+        ({"recipe": "ivim.toml"}, [], "expects noise = \"complex-gaussian\", got 'rician'"),
         ({"recipe": "times.toml"}, [], "`T1` is not a parameter; the model has m0s, R1f"),
         ({"training_set": "recipe.toml"}, [], "this is not an HDF5 file"),
         ({"training_set": "ivim.h5"}, [], "the model has S0, f, D_slow, D_fast"),

@@ -15,7 +15,7 @@ exclude_patterns = ["_build", "jupyter_execute", "decisions/template.md"]
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]
 myst_heading_anchors = 3
 nb_execution_mode = "force"
-nb_execution_timeout = 120
+nb_execution_timeout = 600  # a cell may compile a simulator
 nb_execution_raise_on_error = True
 nb_merge_streams = True
 

@@ -68,8 +68,8 @@ class TrainingRecipe:
         `magnitudes` and nothing else. For a training set.
     hidden : widths of the hidden layers; None for the architecture's own (a perceptron's: three as wide as the input).
     restarts : random initializations trained together; the best on validation is kept.
-    batch_size, max_epochs, patience, learning_rate, final_learning_rate, steps_per_epoch, optimizer, schedule, decay,
-    decay_epochs, averaging, gradient_limit : see `TrainerSettings`.
+    batch_size, max_epochs, patience, learning_rate, final_learning_rate, steps_per_epoch : see `TrainerSettings`.
+    optimizer, schedule, decay, decay_epochs, averaging, gradient_limit : see `TrainerSettings`.
     constraint : constraint on the outputs.
     input_scaling : see `Perceptron`; use "norm" for measurements in scanner units, and "first" or "norm-phase" for
         complex coefficients.

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks import qmt_sequence
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
-from raofit.estimators.network import NetworkEstimator
+from raofit.estimators.network import NetworkEstimator, as_inputs
 from raofit.noise import ComplexGaussian
 from raofit.recipes.named_architectures import network_for
 from raofit.recipes.published import compact_bias_reduced
@@ -38,17 +38,18 @@ def test_compact_network(benchmark, rows):
     model = qmt_sequence.sequence().compressed
     labels = np.abs(qmt_sequence.tissue(1000))
     network = network_for(compact_bias_reduced(), model.parameter_names, labels, 2 * qmt_sequence.RANK)
+    generator = np.random.default_rng(0)
+    channels = generator.normal(size=(2, N_VOXELS, qmt_sequence.RANK)).astype(np.float32)
+    measurements = channels[0] + 1j * channels[1]
+    columns = as_inputs(measurements).T
     weights = np.asarray(network.initial_weights(jax.random.key(0)))
     estimator = NetworkEstimator(
-        model=model, network=network, weights=weights, statistics=np.asarray(network.initial_statistics()),
+        model=model, network=network, weights=weights, statistics=np.asarray(network.initial_statistics(columns)),
         noise_name="complex-gaussian", snr_range=(10.0, 50.0),
         prior=build("qmt-tissue", repetition_time=qmt_sequence.REPETITION_TIME),
         input_range=np.tile([[-1.0], [1.0]], (1, 2 * qmt_sequence.RANK)),
         label_range=np.stack([labels.min(axis=0), labels.max(axis=0)]), standard_error_factors=np.ones(8),
     )  # fmt: skip
-    generator = np.random.default_rng(0)
-    channels = generator.normal(size=(2, N_VOXELS, qmt_sequence.RANK)).astype(np.float32)
-    measurements = channels[0] + 1j * channels[1]
     benchmark.pedantic(lambda: estimator.estimate(measurements), rounds=5, warmup_rounds=1)
     _report("compact network", N_VOXELS, benchmark, rows)
     estimate = estimator.estimate(measurements)

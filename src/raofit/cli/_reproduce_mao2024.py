@@ -79,6 +79,7 @@ class Study:
     results: StudyResults
     claims: list[Claim]
     networks: Mapping[str, NetworkEstimator]
+    n_training: int
     minutes: float
     training_set_file: Path
 
@@ -114,7 +115,7 @@ def run_mao2024(options: TrainStudyOptions) -> Study:
         )
     minutes = (time.perf_counter() - started) / 60
     made = stages.file("training set", ".h5")
-    study = Study(options, scale, model, results, all_claims(results), networks, minutes, made)
+    study = Study(options, scale, model, results, all_claims(results), networks, len(samples), minutes, made)
     write_study(study)
     shutil.rmtree(stages.path, ignore_errors=True)
     return study

@@ -48,6 +48,7 @@ def write_study(study: "Study") -> None:
             figures=figures,
             scale_name=options.scale,
             scale=study.scale,
+            n_training=study.n_training,
             repetition_time=float(study.model.protocol["repetition_time"]),
             minutes=study.minutes,
             provenance={
@@ -85,7 +86,7 @@ def study_summary(study: "Study") -> dict:
         "study": "Mao et al. 2024, Bias-Reduced Neural Networks for Parameter Estimation in Quantitative MRI",
         "scale": study.options.scale,
         "seed": study.options.seed,
-        "settings": dataclasses.asdict(study.scale),
+        "settings": dataclasses.asdict(study.scale) | {"n_training": study.n_training},
         "units": {parameter.name: parameter.unit for parameter in study.model.parameters},
         **summary(study.results),
         "claims": [dataclasses.asdict(claim) | {"verdict": claim.verdict} for claim in study.claims],

@@ -28,6 +28,7 @@ class StudyPage:
     results, claims : of the study.
     figures : by key: "1", "2", "2-gray-matter", "3", "S1" and, with a slice, "4" and "4-residual".
     scale_name, scale : how much of everything.
+    n_training : fingerprints of the training set.
     repetition_time : s.
     minutes : time of the whole run (of the last command, if it was resumed).
     provenance : versions, seed, command.
@@ -38,6 +39,7 @@ class StudyPage:
     figures: Mapping[str, MatplotlibFigure]
     scale_name: str
     scale: Scale
+    n_training: int
     repetition_time: float
     minutes: float
     provenance: Mapping[str, object]
@@ -61,7 +63,7 @@ def study_report(page: StudyPage) -> Report:
         title="Bias-Reduced networks for magnetization transfer: the study of Mao et al. (2024), repeated",
         subtitle=(
             f"Six parameters from {page.scale.rank} complex coefficients, SNR 10 to 50, "
-            f"{page.scale.n_training:,} training fingerprints, tested on {page.scale.n_held_out:,} others with "
+            f"{page.n_training:,} training fingerprints, tested on {page.scale.n_held_out:,} others with "
             f"{page.scale.n_draws} noise draws each. Of {len(page.claims)} claims and aims: "
             f"{verdict_counts(page.claims)}."
         ),

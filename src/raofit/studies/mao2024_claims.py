@@ -163,7 +163,7 @@ def claim_outside(results: StudyResults) -> Claim:
 def claim_slice(study: SliceStudy) -> Claim:
     """Figure 4."""
     checks = []
-    distances = {name: np.nanmedian(study.distances(name), axis=0) for name in (MSE_CRB, REDUCED)}
+    distances = {name: study.median_distance(name) for name in (MSE_CRB, REDUCED)}
     for index, name in enumerate(SHOWN):
         near, far = distances[REDUCED][index], distances[MSE_CRB][index]
         is_closer = bool(near < far)

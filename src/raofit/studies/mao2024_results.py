@@ -161,7 +161,7 @@ def summary(results: StudyResults) -> dict[str, Any]:
 
 def slice_numbers(study: SliceStudy) -> dict[str, Any]:
     """Numbers of the brain slice."""
-    distances = {name: np.nanmedian(study.distances(name), axis=0) for name in study.values if name != NLLS}
+    distances = {name: study.median_distance(name) for name in study.values if name != NLLS}
     statuses, counts = np.unique(study.status, return_counts=True)
     return {
         "n_voxels": int(study.status.size),

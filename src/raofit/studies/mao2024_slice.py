@@ -54,6 +54,10 @@ class SliceStudy:
         difference = np.abs(self.values[method] - self.values[NLLS])
         return (difference / self.bound)[self.is_compared]
 
+    def median_distance(self, method: str) -> Float[np.ndarray, " parameter"]:
+        """Median of the distances; NaN if no voxel is compared."""
+        return np.median(self.distances(method), axis=0) if self.is_compared.any() else np.full(len(SHOWN), np.nan)
+
     def volume(self, values: Float[np.ndarray, " voxel"]) -> Float[np.ndarray, "x y z"]:
         """Voxel values in space (one slice), NaN outside the mask."""
         volume = np.full((*self.mask.shape, 1), np.nan)

@@ -212,6 +212,6 @@ def _given_model(options: TrainStudyOptions) -> AbstractSignalModel:
     return Compressed(model, load_basis(options.basis, model.n_measurements, study.RANK))
 
 
-def _training(network: NetworkEstimator) -> dict[str, float]:
+def _training(network: NetworkEstimator) -> Mapping[str, float]:
     numbers = {key: network.provenance[key] for key in ("training_seconds", "best_epoch", "validation_loss")}
     return {"n_weights": network.network.n_weights} | numbers

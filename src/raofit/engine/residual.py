@@ -107,7 +107,10 @@ class ResidualCheck:
             )
             for start in range(0, len(values), size)
         ]
-        return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True)) if parts else (np.zeros(0),) * 3
+        if not parts:
+            return np.zeros(0), np.zeros(0), np.zeros(0)
+        chi_square, relative, amplitude = map(np.concatenate, zip(*parts, strict=True))
+        return chi_square, relative, amplitude
 
     def _of_chunk(self, values: np.ndarray, measured: np.ndarray, sigma: np.ndarray):
         has_estimate = np.all(np.isfinite(values), axis=-1)

@@ -16,7 +16,7 @@ from raofit.information.fisher import Fisher
 from raofit.information.identifiability import Precision, Verdict, precision_curve
 from raofit.io.output import new_folder
 from raofit.io.provenance import provenance, readable, write_json
-from raofit.models import AbstractSignalModel
+from raofit.models import AbstractSignalModel, Compressed
 from raofit.noise import AbstractNoise
 from raofit.plot import style
 from raofit.report import Badge, Figure, Paragraph, Report, Section, Table, write_report
@@ -173,7 +173,8 @@ def precision_figure(
 
 def protocol_paragraphs(model: AbstractSignalModel) -> list[Paragraph]:
     """One line per protocol setting; many values by their number and range."""
-    units = {field.name: f" ({field.unit})" for field in model.protocol_fields}
+    samples = model.model if isinstance(model, Compressed) else model
+    units = {field.name: f" ({field.unit})" for field in samples.protocol_fields}
     return [
         Paragraph(f"{name}{units.get(name, '')}: {describe_protocol({name: values}).removeprefix(f'{name} = ')}")
         for name, values in model.protocol.items()

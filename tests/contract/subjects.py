@@ -4,7 +4,6 @@ import functools
 
 import jax.numpy as jnp
 import numpy as np
-import pytest
 from hypothesis import strategies
 
 from raofit.models import REGISTRY, AbstractSignalModel, BlackBoxModel, FunctionModel, Parameter, build
@@ -64,9 +63,9 @@ def model_named(name: str) -> AbstractSignalModel:
     return build(name, protocol_of(name))
 
 
-# A simulator that takes long to compile is slow here, and its variants are left to its own tests.
+# Every one of these tests would compile the simulator of pulse trains again, for minutes: tests/models/qmt holds them.
 _LIGHT = [name for name in REGISTRY if not name.startswith("qmt")]
-MODEL_NAMES = [*_LIGHT, "function", "black-box", "echoes", pytest.param("qmt", marks=pytest.mark.slow)]
+MODEL_NAMES = [*_LIGHT, "function", "black-box", "echoes"]
 
 
 def noise_of(model: AbstractSignalModel, sigma: float) -> AbstractNoise:

@@ -11,7 +11,7 @@ from raofit.cli import _reproduce_mao2024
 from raofit.models import QMT
 from raofit.studies import mao2024
 from raofit.studies.mao2024 import NETWORKS, NLLS, ONE_STEP, SHOWN, STEPS, Scale
-from raofit.studies.mao2024_recipes import _compact
+from raofit.studies.mao2024_recipes import compact_trainings
 from raofit.training.priors import build
 from tests.cli.helpers import entries, run
 from tests.io.matlab_files import write_v73
@@ -20,7 +20,7 @@ REPETITION_TIME = 3.5e-3
 RANK = 8
 N_PULSES = 60
 TINY = Scale(
-    _compact(1, 1, 2, n_validation=64, hidden=(8,), batch_size=32), rank=RANK, n_training=256, n_held_out=32,
+    compact_trainings(1, 1, 2, n_validation=64, hidden=(8,), batch_size=32), rank=RANK, n_training=256, n_held_out=32,
     n_draws=8, n_one_step=8, n_one_step_draws=4, n_box_draws=20, n_snrs=5, n_snr_draws=8, nlls_snrs=(20.0, 50.0),
     n_nlls_draws=4, n_outside=24, n_outside_draws=8, slice_chunk=32,
 )  # fmt: skip

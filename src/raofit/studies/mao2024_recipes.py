@@ -48,7 +48,7 @@ def _with_low_lambda(recipe: TrainingRecipe) -> TrainingRecipe:
     return dataclasses.replace(recipe, variance_factor=0.1 * recipe.variance_factor)
 
 
-def _compact(n_start: int, n_reduced: int, n_realizations: int, **changes) -> tuple[Training, ...]:
+def compact_trainings(n_start: int, n_reduced: int, n_realizations: int, **changes) -> tuple[Training, ...]:
     """The five trainings of a compact network: a common start, then equally many measurements for each loss.
 
     Parameters
@@ -67,8 +67,8 @@ def _compact(n_start: int, n_reduced: int, n_realizations: int, **changes) -> tu
     )
 
 
-DESK = _compact(24, 5, 16, n_validation=4096)
-QUICK = _compact(4, 2, 4, n_validation=512, hidden=(64, 64))
+DESK = compact_trainings(24, 5, 16, n_validation=4096)
+QUICK = compact_trainings(4, 2, 4, n_validation=512, hidden=(64, 64))
 PAPER = (
     Training("mse-crb", mao2024_mse_crb(parameter_weights=_NUISANCES)),
     Training("mse", mao2024_mse_crb(parameter_weights=_NUISANCES, weights="inverse-mean")),

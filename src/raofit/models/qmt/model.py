@@ -220,7 +220,7 @@ class QMT(AbstractSignalModel):
 
     def _rows(self, basis: np.ndarray) -> Basis:
         """Rows of the basis by cycle and block; a complex one as its real and imaginary columns side by side."""
-        columns = jnp.concatenate([basis.real, basis.imag], axis=1) if np.iscomplexobj(basis) else basis
+        columns = jnp.concatenate([jnp.real(basis), jnp.imag(basis)], axis=1) if np.iscomplexobj(basis) else basis
         by_cycle = columns.reshape(*self.flip_angles.shape, -1)
         return Basis(by_cycle[:, 0], blocked(by_cycle))
 

@@ -12,7 +12,7 @@ Samples leave in blocks, so that a projection onto a basis never needs all of th
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -83,7 +83,7 @@ class Train(NamedTuple):
         return bool(np.any(self.others.kind == _STRONG_PULSE))
 
 
-def blocked(values: np.ndarray) -> np.ndarray:
+def blocked(values: Any) -> Any:
     """(cycle, pulse, ...) without the first pulse as (cycle, block, step, ...), zeros at the end."""
     others = values[:, 1:]
     n_blocks = -(-others.shape[1] // _BLOCK)
@@ -161,7 +161,8 @@ def echoes(
         return jax.tree.map(jnp.add, total, found), None
 
     if rows is None:
-        return jax.lax.scan(cycle, None, (train, None))[1]
+        found: Any = jax.lax.scan(cycle, None, (train, None))[1]
+        return found
     n_coefficients, dtype = rows.first.shape[-1], voxels.tissue.T2s.dtype
     n_lanes = voxels.tissue.T2s.shape[0]
     signal = jnp.zeros((n_coefficients, 2, n_lanes), dtype)
@@ -255,7 +256,9 @@ def _with_slopes(advance, state: Magnetization, changes: Magnetization, voxels: 
     return after, jax.tree.map(lambda *parts: jnp.concatenate(parts), first, last)
 
 
-def _round(train: Train, voxels: Voxels, rows: Basis | None, start, first_sample, step, last_step):
+def _round(
+    train: Train, voxels: Voxels, rows: Basis | None, start, first_sample, step, last_step
+) -> tuple[Any, Float[Array, "measurement *rest"]]:
     """From echo 1 through all others back to echo 1: the end state, and the samples or their coefficients."""
     dtype = voxels.tissue.T2s.dtype
 
@@ -273,8 +276,9 @@ def _round(train: Train, voxels: Voxels, rows: Basis | None, start, first_sample
             return (state, total), samples
         return (state, total + jnp.tensordot(rows.astype(dtype), samples, axes=(0, 0))), None
 
-    total = None if rows is None else rows.first.astype(dtype)[:, None, None, None] * first_sample[None]
+    total: Any = None if rows is None else rows.first.astype(dtype)[:, None, None, None] * first_sample[None]
     others = train.others
+    samples: Any
     (state, total), samples = jax.lax.scan(block, (start, total), (others, None if rows is None else rows.others))
     rates = voxels.saturation_rates(train.first.coefficients[None])[0]
     end = last_step(state, _pulse(train.first, rates), rates)

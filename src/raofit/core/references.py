@@ -192,6 +192,7 @@ REFERENCES: dict[str, Reference] = {
         "On the asymptotic theory of estimation and testing hypotheses",
         "Proceedings of the Third Berkeley Symposium on Mathematical Statistics and Probability 1:129-156",
         1956,
+        note="University of California Press; no DOI",
     ),
     "liu2020": Reference(
         "article",
@@ -226,6 +227,14 @@ REFERENCES: dict[str, Reference] = {
         "IEEE Transactions on Medical Imaging 33(12):2311-2322",
         2014,
         doi="10.1109/TMI.2014.2337321",
+    ),
+    "mclachlan1995": Reference(
+        "article",
+        "McLachlan, Robert I.",
+        "Composition methods in the presence of small parameters",
+        "BIT Numerical Mathematics 35(2):258-268",
+        1995,
+        note="Springer",
     ),
     "parker2023": Reference(
         "article",

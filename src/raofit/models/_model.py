@@ -214,8 +214,14 @@ def protocol_array(values, field: ProtocolField) -> np.ndarray:
     array = np.atleast_1d(np.asarray(values, dtype=np.float64))
     if array.ndim != 1 or array.size == 0:
         raise ProtocolError(f"`{field.name}`: expected a list of numbers in {field.unit}, got shape {array.shape}")
+    return plausible_array(array, field)
+
+
+def plausible_array(array: np.ndarray, field: ProtocolField) -> np.ndarray:
+    """`array` of any shape, or a `ProtocolError` if a value is not finite or outside `field.plausible`."""
     if not np.all(np.isfinite(array)):
-        raise ProtocolError(f"`{field.name}`: expected finite numbers in {field.unit}, got {array.tolist()}")
+        wrong = array[~np.isfinite(array)].flat[0]
+        raise ProtocolError(f"`{field.name}`: expected finite numbers in {field.unit}, got {wrong:g}")
     low, high = field.plausible
     outside = array[(array < low) | (array > high)]
     if outside.size:

@@ -9,7 +9,7 @@ from jaxtyping import Array, Complex, Float
 
 from raofit.core.errors import ProtocolError, RaofitError
 from raofit.core.parameter import Parameter
-from raofit.models._model import AbstractSignalModel, ProtocolField
+from raofit.models._model import AbstractSignalModel, ProtocolField, plausible_array
 from raofit.models.qmt.lineshapes import LINESHAPES
 from raofit.models.qmt.propagation import Tissue
 from raofit.models.qmt.saturation import saturation_coefficients, saturation_features
@@ -249,15 +249,7 @@ def _checked(values, field: ProtocolField, most_axes: int) -> np.ndarray:
     if array.ndim > most_axes or array.size == 0 or (most_axes and array.ndim == 0):
         wanted = "one number" if most_axes == 0 else "an array (pulse,) or (cycle, pulse)"
         raise ProtocolError(f"`{field.name}`: expected {wanted} in {field.unit}, got shape {array.shape}")
-    if not np.all(np.isfinite(array)):
-        raise ProtocolError(f"`{field.name}`: expected finite numbers in {field.unit}, got NaN or infinite ones")
-    low, high = field.plausible
-    outside = array[(array < low) | (array > high)]
-    if outside.size:
-        raise ProtocolError(
-            f"`{field.name}`: expected {low:g} to {high:g} {field.unit}, got {outside[0]:g}; {field.hint}"
-        )
-    return array
+    return plausible_array(array, field)
 
 
 def _parameters(r1s: str, relaxation: str, repetition_time: float) -> tuple[Parameter, ...]:

@@ -166,24 +166,26 @@ def _panel(tissue: Tissue, pulse: Pulse, length: Array) -> Callable[[Magnetizati
 def _flow(tissue: Tissue, time: Array, n_terms: int = _N_TERMS) -> _Flow:
     """I − exp(−K·t) by the closed form of a 2×2 matrix: exp(−K·t) = e^(−a·t)·(cosh(d·t)·I − sinh(d·t)/d·(K − a·I)).
 
-    a is the mean of the two loss rates, d² = ¼·(their difference)² + (product of the exchange rates); three terms of
-    the series in (d·t)² are enough within a pulse.
+    a is the mean of the two loss rates, d² = h² + (product of the exchange rates) with h half their difference; three
+    terms of the series in t² are enough within a pulse. The diagonal is e^(−loss·t) plus what returns after an
+    exchange, the differences cosh(d·t) − cosh(h·t) and its like: written so, all that Rx does to the free pool is
+    proportional to m0s, and single precision keeps its derivative where m0s is near 0.
     """
     m0s, m0f = tissue.m0s, 1.0 - tissue.m0s
-    loss_f, loss_s = tissue.R1f + tissue.Rx * m0s, tissue.R1s + tissue.Rx * m0f
-    rate_to_f, rate_to_s = tissue.Rx * m0f, tissue.Rx * m0s
+    loss_f, loss_s = (tissue.R1f + tissue.Rx * m0s) * time, (tissue.R1s + tissue.Rx * m0f) * time
+    to_f, to_s = tissue.Rx * m0f * time, tissue.Rx * m0s * time
     half_difference = 0.5 * (loss_f - loss_s)
-    square = (jnp.square(half_difference) + rate_to_f * rate_to_s) * jnp.square(time)
-    lost = -jnp.expm1(-0.5 * (loss_f + loss_s) * time)
-    decay = 1.0 - lost
-    odd = decay * time * _series(square, _SINHC[:n_terms])
-    lost = lost - decay * square * _series(square, _COSH_REST[:n_terms])
+    square, exchanged = jnp.square(half_difference), to_f * to_s
+    decay = jnp.exp(-0.5 * (loss_f + loss_s))
+    even = decay * exchanged * _series_slope(square + exchanged, square, _COSH[:n_terms])
+    uneven = decay * exchanged * half_difference * _series_slope(square + exchanged, square, _SINHC[:n_terms])
+    odd = decay * _series(square + exchanged, _SINHC[:n_terms])
     return _Flow(
         transverse=jnp.exp(-tissue.R2f * time),
-        lost_ff=lost + odd * half_difference,
-        lost_ss=lost - odd * half_difference,
-        to_f=odd * rate_to_f,
-        to_s=odd * rate_to_s,
+        lost_ff=-jnp.expm1(-loss_f) - (even - uneven),
+        lost_ss=-jnp.expm1(-loss_s) - (even + uneven),
+        to_f=odd * to_f,
+        to_s=odd * to_s,
         equilibrium_s=m0s,
     )
 
@@ -278,3 +280,11 @@ def _series(x: Float[Array, "*any"], coefficients: list[float]) -> Float[Array, 
     for coefficient in coefficients[-2::-1]:
         total = total * x + coefficient
     return total
+
+
+def _series_slope(x: Float[Array, "*any"], y: Float[Array, "*any"], coefficients: list[float]) -> Float[Array, "*any"]:
+    """(Σ c_n·xⁿ − Σ c_n·yⁿ)/(x − y), without the difference."""
+    total, slope = jnp.full_like(x, coefficients[-1]), jnp.zeros_like(x)
+    for coefficient in coefficients[-2::-1]:
+        total, slope = total * y + coefficient, slope * x + total
+    return slope

@@ -14,7 +14,7 @@ import scipy.linalg
 
 import raofit
 from raofit.models import QMT
-from raofit.noise import Gaussian
+from raofit.noise import ComplexGaussian, Gaussian
 from tests.oracles.qmt_reference import hamiltonian, reference_signal
 
 PRINTED = 5e-7
@@ -129,6 +129,18 @@ def test_bound_of_the_semisolid_fraction():
     with jax.enable_x64(True):
         bound = raofit.crb(QMT(*sine_train(), 3.5e-3), np.array(tissue), Gaussian(1.0))
     np.testing.assert_allclose(bound[0], 3939.018, rtol=1e-3)
+
+
+def test_least_squares_recovers_noise_free_tissue():
+    """Documented: to 1e-12, with equal R1 in both pools. On resonance and off it, for any M0, from the usual starts."""
+    tissues = np.array([(0.15, 1.0, 15.0, 30.0, 10e-6, 0.0, 1.0), (0.15, 1.0, 15.0, 30.0, 10e-6, 100.0, 1.0)])
+    model = QMT(*sine_train(), 3.5e-3, r1s="tied")
+    with jax.enable_x64(True):
+        signal = np.asarray(model.signal(tissues))
+    estimator = raofit.MaximumLikelihood(model, ComplexGaussian(1e-9), precision="float64")
+    estimate = estimator.estimate((0.3 - 0.2j) * signal)
+    scale = np.array([*tissues[0, :5], 100.0, 1.0])
+    np.testing.assert_allclose(estimate.values / scale, tissues / scale, rtol=0, atol=1e-12)
 
 
 def test_bound_of_the_reference():

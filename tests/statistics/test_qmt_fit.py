@@ -2,7 +2,6 @@
 
 import h5py
 import numpy as np
-import pytest
 
 from raofit.core.status import Status
 from raofit.estimators.maximum_likelihood import MaximumLikelihood

@@ -37,7 +37,7 @@ def protocol_fields(model: str) -> tuple[str, ...]:
 
     if model not in REGISTRY:
         raise RaofitError(f"--model {model}: expected one of {', '.join(sorted(REGISTRY))}")
-    return tuple(field.name for field in REGISTRY[model].kind.protocol_fields)
+    return tuple(field.name for field in REGISTRY[model].protocol_fields)
 
 
 def stated_model(

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import os
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import equinox as eqx
 import jax
@@ -52,6 +52,7 @@ class AbstractSignalModel(eqx.Module):
     references: ClassVar[tuple[str, ...]] = ()
     is_differentiable: ClassVar[bool] = True
     has_closed_form: ClassVar[bool] = False
+    preferred_start: ClassVar[Literal["dictionary", "closed-form"]] = "dictionary"
     has_complex_amplitude: ClassVar[bool] = False
     lanes_at_once: ClassVar[int | None] = None
 
@@ -215,6 +216,14 @@ def protocol_array(values, field: ProtocolField) -> np.ndarray:
     if array.ndim != 1 or array.size == 0:
         raise ProtocolError(f"`{field.name}`: expected a list of numbers in {field.unit}, got shape {array.shape}")
     return plausible_array(array, field)
+
+
+def plausible_number(value, field: ProtocolField) -> float:
+    """One number checked against `field`, or a `ProtocolError`."""
+    array = np.asarray(value, dtype=np.float64)
+    if array.size != 1:
+        raise ProtocolError(f"`{field.name}`: expected one number in {field.unit}, got shape {array.shape}")
+    return float(plausible_array(array, field).item())
 
 
 def plausible_array(array: np.ndarray, field: ProtocolField) -> np.ndarray:

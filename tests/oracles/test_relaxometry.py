@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from raofit.models import InversionRecovery, MonoExponentialT2, MultiEchoSpinEcho, SpoiledGradientEcho
+from raofit.noise import Rician
 from tests.oracles import relaxometry_reference as reference
 
 INVERSION_TIMES = np.array([0.05, 0.2, 0.5, 0.9, 1.6, 2.4])
@@ -47,11 +48,15 @@ def test_magnitude_is_the_absolute_value_and_so_are_its_derivatives_up_to_sign()
     np.testing.assert_allclose(jacobian, np.sign(signed)[:, None] * signed_jacobian, rtol=1e-15)
 
 
-def test_slope_of_a_magnitude_that_is_exactly_zero_is_zero():
-    """At TI = 0 after saturation (κ = 1) the recovered signal is 0, and the kink must not give NaN."""
-    signal, jacobian = InversionRecovery([0.0, 1.0]).signal_and_jacobian(np.array([1.0, 1.0, 1.0]))
+def test_a_magnitude_that_is_exactly_zero_has_the_slope_of_the_signed_signal():
+    """At TI = 0 after saturation (κ = 1) the signal is 0; the kink gives a number, and no information."""
+    parameters = np.array([1.0, 1.0, 1.0])
+    signal, jacobian = InversionRecovery([0.0, 1.0]).signal_and_jacobian(parameters)
     assert signal[0] == 0
-    np.testing.assert_array_equal(jacobian[0], 0.0)
+    np.testing.assert_array_equal(
+        jacobian, InversionRecovery([0.0, 1.0], polarity="signed").signal_and_jacobian(parameters)[1]
+    )
+    assert Rician(0.1).information(signal)[0] == 0
 
 
 @pytest.mark.parametrize("t1", [0.2, 1.0, 3.0])

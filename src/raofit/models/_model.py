@@ -40,6 +40,8 @@ class AbstractSignalModel(eqx.Module):
     field, and writes `voxel_signal`. It knows no estimator, no file format and no batch axis; a simulator that is
     fastest on many voxels at once writes `lanes_signal` and `lanes_signal_and_jacobian` too.
 
+    `has_signs` says that signals go below zero, so that measurements are no magnitudes.
+
     `lanes_at_once` bounds how many voxels a heavy simulator takes at a time, on each of a few threads.
 
     With `has_complex_amplitude`, a measurement is M0·signal + noise with an unknown complex M0 (equilibrium
@@ -54,6 +56,7 @@ class AbstractSignalModel(eqx.Module):
     has_closed_form: ClassVar[bool] = False
     preferred_start: ClassVar[Literal["dictionary", "closed-form"]] = "dictionary"
     has_complex_amplitude: ClassVar[bool] = False
+    has_signs: ClassVar[bool] = False
     lanes_at_once: ClassVar[int | None] = None
 
     @abc.abstractmethod
@@ -218,12 +221,21 @@ def protocol_array(values, field: ProtocolField) -> np.ndarray:
     return plausible_array(array, field)
 
 
-def plausible_number(value, field: ProtocolField) -> float:
-    """One number checked against `field`, or a `ProtocolError`."""
-    array = np.asarray(value, dtype=np.float64)
-    if array.size != 1:
-        raise ProtocolError(f"`{field.name}`: expected one number in {field.unit}, got shape {array.shape}")
-    return float(plausible_array(array, field).item())
+def one_or_each(values, field: ProtocolField, n_measurements: int) -> np.ndarray:
+    """`values` checked against `field`, as one per measurement; one number stands for all.
+
+    Raises
+    ------
+    ProtocolError
+        If there is another number of values, or one is implausible.
+    """
+    array = protocol_array(values, field)
+    if array.size not in (1, n_measurements):
+        raise ProtocolError(
+            f"`{field.name}`: expected one number in {field.unit} for all measurements, or one for each of the "
+            f"{n_measurements}, got {array.size}"
+        )
+    return np.broadcast_to(array, n_measurements).copy()
 
 
 def plausible_array(array: np.ndarray, field: ProtocolField) -> np.ndarray:

@@ -40,9 +40,7 @@ REGISTRY: dict[str, Registered] = {
     "t1-ir": Registered(InversionRecovery, InversionRecovery),
     "t1-ir-signed": Registered(partial(InversionRecovery, polarity="signed"), InversionRecovery),
     "t1-ir-tr": Registered(InversionRecovery, InversionRecovery, (REPETITION_TIME,)),
-    "t1-ir-tr-signed": Registered(
-        partial(InversionRecovery, polarity="signed"), InversionRecovery, (REPETITION_TIME,)
-    ),
+    "t1-ir-tr-signed": Registered(partial(InversionRecovery, polarity="signed"), InversionRecovery, (REPETITION_TIME,)),
     "t1-vfa": Registered(SpoiledGradientEcho, SpoiledGradientEcho),
     "t1-vfa-b1": Registered(partial(SpoiledGradientEcho, b1="free"), SpoiledGradientEcho),
     "t2": Registered(MonoExponentialT2, MonoExponentialT2),

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from raofit.core.errors import ProtocolError, RaofitError
 from raofit.core.parameter import Parameter
-from raofit.models._model import AbstractSignalModel, ProtocolField, plausible_number, protocol_array
+from raofit.models._model import AbstractSignalModel, ProtocolField, one_or_each, protocol_array
 
 INVERSION_TIMES = ProtocolField(
     name="inversion_times",
@@ -52,8 +52,8 @@ class InversionRecovery(AbstractSignalModel):
     family of signals, with the same T1: κ = 2η/(1 + exp(−TR/T1)). S0 is then the signal at full recovery; the formula
     is that of a perfect inversion, and at η < 1 its last term should be (2η − 1) times as large.
 
-    With `polarity="magnitude"` the signal is |S|. Its slope jumps where S passes zero and is given as 0 there; a
-    magnitude that small carries no information about T1, and Rician noise gives it none.
+    With `polarity="magnitude"` the signal is |S|. Its slope jumps where S passes zero, and is that of S there; Rician
+    noise leaves a magnitude so small no information about T1 anyway.
 
     The parameters are S0 (signal units), T1 (s) and `inversion_factor` (κ, 1) or `inversion_efficiency` (η, 1).
 
@@ -61,13 +61,14 @@ class InversionRecovery(AbstractSignalModel):
     ----------
     inversion_times : Float[Array, " measurement"]
         Times from inversion to readout, seconds, ≥ 0, in the order of the volumes.
-    repetition_time : time from one inversion to the next, seconds, longer than every inversion time; or None.
+    repetition_time : time from one inversion to the next, seconds, longer than the inversion time: one for all, or one
+        per volume; or None.
     polarity : "magnitude", or "signed" for real-valued images, whose noise is Gaussian.
 
     Raises
     ------
     ProtocolError
-        If a time is implausible (wrong units, most often), or TR is not longer than every inversion time.
+        If a time is implausible (wrong units, most often), or TR is not longer than TI.
     RaofitError
         If `polarity` is neither of the two.
 
@@ -84,39 +85,46 @@ class InversionRecovery(AbstractSignalModel):
 
     name: str
     inversion_times: np.ndarray
-    repetition_time: float | None
+    repetition_time: np.ndarray | None
     polarity: Literal["magnitude", "signed"]
     parameters: tuple[Parameter, ...]
 
     def __init__(
         self,
         inversion_times: Float[Array, " measurement"],
-        repetition_time: float | None = None,
+        repetition_time: float | Float[Array, " measurement"] | None = None,
         *,
         polarity: Literal["magnitude", "signed"] = "magnitude",
     ):
         if polarity not in POLARITIES:
             raise RaofitError(f'InversionRecovery `polarity`: expected "magnitude" or "signed", got {polarity!r}')
         self.inversion_times = protocol_array(inversion_times, INVERSION_TIMES)
-        self.repetition_time = None if repetition_time is None else plausible_number(repetition_time, REPETITION_TIME)
-        longest = self.inversion_times.max()
-        if self.repetition_time is not None and self.repetition_time <= longest:
-            raise ProtocolError(
-                f"`repetition_time`: expected more than the longest inversion time of {longest:g} s, "
-                f"got {self.repetition_time:g} s"
-            )
+        self.repetition_time = None
+        if repetition_time is not None:
+            self.repetition_time = one_or_each(repetition_time, REPETITION_TIME, self.inversion_times.size)
+            worst = np.argmax(self.inversion_times - self.repetition_time)
+            if self.repetition_time[worst] <= self.inversion_times[worst]:
+                raise ProtocolError(
+                    f"`repetition_time`: expected more than the inversion time of {self.inversion_times[worst]:g} s, "
+                    f"got {self.repetition_time[worst]:g} s"
+                )
         self.polarity = polarity
-        has_tr = self.repetition_time is not None
+        has_tr = repetition_time is not None
         self.name = "t1-ir" + ("-tr" if has_tr else "") + ("-signed" if polarity == "signed" else "")
         described = "signal after full recovery" if has_tr else "signal after a long inversion time"
         amplitude = Parameter("S0", "a.u.", (0.0, np.inf), (0.8, 1.2), "S_0", described, is_amplitude=True)
         self.parameters = (amplitude, T1, _EFFICIENCY if has_tr else _FACTOR)
 
     @property
+    def has_signs(self) -> bool:  # type: ignore[override]
+        """Whether signals are real-valued images rather than magnitudes."""
+        return self.polarity == "signed"
+
+    @property
     def protocol(self) -> dict[str, np.ndarray]:
         """Inversion times, and the repetition time if it is part of the model."""
         times = {"inversion_times": self.inversion_times}
-        return times if self.repetition_time is None else times | {"repetition_time": np.asarray(self.repetition_time)}
+        return times if self.repetition_time is None else times | {"repetition_time": self.repetition_time}
 
     def voxel_signal(self, parameters: Float[Array, " parameter"]) -> Float[Array, " measurement"]:
         """Signal of one voxel."""
@@ -125,7 +133,8 @@ class InversionRecovery(AbstractSignalModel):
         if self.repetition_time is None:
             recovered = 1.0 - inversion * decay
         else:
-            recovered = 1.0 - 2.0 * inversion * decay + jnp.exp(-self.repetition_time / relaxation_time)
+            repetition = jnp.asarray(self.repetition_time, dtype=parameters.dtype)
+            recovered = 1.0 - 2.0 * inversion * decay + jnp.exp(-repetition / relaxation_time)
         return amplitude * (jnp.abs(recovered) if self.polarity == "magnitude" else recovered)
 
     def closed_form(self, measurement: Float[Array, " measurement"]) -> Float[Array, " parameter"]:
@@ -155,5 +164,6 @@ class InversionRecovery(AbstractSignalModel):
         amplitude = jnp.abs(offset) if self.polarity == "magnitude" else jnp.maximum(offset, 0.0)
         if self.repetition_time is None:
             return jnp.stack([amplitude, grid[best], -slope / offset])
-        share = 1.0 + jnp.exp(-self.repetition_time / grid[best])
+        repetition = jnp.mean(jnp.asarray(self.repetition_time, dtype=measurement.dtype))
+        share = 1.0 + jnp.exp(-repetition / grid[best])
         return jnp.stack([amplitude / share, grid[best], -0.5 * share * slope / offset])

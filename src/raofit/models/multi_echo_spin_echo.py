@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from raofit.core.errors import ProtocolError, RaofitError
 from raofit.core.parameter import Parameter
-from raofit.models._model import AbstractSignalModel, ProtocolField, protocol_array
+from raofit.models._model import AbstractSignalModel, ProtocolField, one_or_each, protocol_array
 from raofit.models.inversion_recovery import T1
 from raofit.models.t2 import ECHO_TIMES
 
@@ -96,12 +96,7 @@ class MultiEchoSpinEcho(AbstractSignalModel):
                 f"{', '.join(f'{time:g}' for time in self.echo_times[:4])}{', …' if n_echoes > 4 else ''} s; "
                 "separate echoes are for MonoExponentialT2 (t2)"
             )
-        angles = protocol_array(refocusing_angles, REFOCUSING_ANGLES)
-        if angles.size not in (1, n_echoes):
-            raise ProtocolError(
-                f"`refocusing_angles`: expected one angle, or one for each of the {n_echoes} echoes, got {angles.size}"
-            )
-        self.refocusing_angles = np.broadcast_to(angles, n_echoes).copy()
+        self.refocusing_angles = one_or_each(refocusing_angles, REFOCUSING_ANGLES, n_echoes)
         self.t1 = t1 if t1 == "free" else float(t1)
         self.name = "t2-epg-t1" if t1 == "free" else "t2-epg"
         amplitude = Parameter(

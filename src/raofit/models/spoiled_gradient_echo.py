@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from raofit.core.errors import RaofitError
 from raofit.core.parameter import Parameter
-from raofit.models._model import AbstractSignalModel, ProtocolField, plausible_number, protocol_array
+from raofit.models._model import AbstractSignalModel, ProtocolField, one_or_each, protocol_array
 from raofit.models.inversion_recovery import T1
 
 FLIP_ANGLES = ProtocolField(
@@ -41,7 +41,7 @@ class SpoiledGradientEcho(AbstractSignalModel):
     ----------
     flip_angles : Float[Array, " measurement"]
         Flip angles, rad, 0 to π, in the order of the volumes.
-    repetition_time : seconds, the same for all volumes.
+    repetition_time : seconds, one for all volumes or one for each.
     b1 : "known", or "free" for a third parameter, which only large flip angles tell from T1.
 
     Raises
@@ -63,21 +63,21 @@ class SpoiledGradientEcho(AbstractSignalModel):
 
     name: str
     flip_angles: np.ndarray
-    repetition_time: float
+    repetition_time: np.ndarray
     b1: Literal["known", "free"]
     parameters: tuple[Parameter, ...]
 
     def __init__(
         self,
         flip_angles: Float[Array, " measurement"],
-        repetition_time: float,
+        repetition_time: float | Float[Array, " measurement"],
         *,
         b1: Literal["known", "free"] = "known",
     ):
         if b1 not in ("known", "free"):
             raise RaofitError(f'SpoiledGradientEcho `b1`: expected "known" or "free", got {b1!r}')
         self.flip_angles = protocol_array(flip_angles, FLIP_ANGLES)
-        self.repetition_time = plausible_number(repetition_time, REPETITION_TIME)
+        self.repetition_time = one_or_each(repetition_time, REPETITION_TIME, self.flip_angles.size)
         self.b1 = b1
         self.name = "t1-vfa" if b1 == "known" else "t1-vfa-b1"
         amplitude = Parameter(
@@ -90,13 +90,16 @@ class SpoiledGradientEcho(AbstractSignalModel):
         amplitude, relaxation_time = parameters[:2]
         angles = jnp.asarray(self.flip_angles, dtype=parameters.dtype)
         angles = angles if self.b1 == "known" else parameters[2] * angles
-        recovery = -jnp.expm1(-self.repetition_time / relaxation_time)
+        recovery = -jnp.expm1(-jnp.asarray(self.repetition_time, dtype=parameters.dtype) / relaxation_time)
         # 1 − E1·cos α without the difference of two numbers near 1
         denominator = recovery + 2.0 * (1.0 - recovery) * jnp.square(jnp.sin(0.5 * angles))
         return amplitude * jnp.sin(angles) * recovery / denominator
 
     def closed_form(self, measurement: Float[Array, " measurement"]) -> Float[Array, " parameter"]:
-        """Straight line S/sin α = E1·S/tan α + S0·(1 − E1) by unweighted least squares, B1 taken to be 1."""
+        """Straight line S/sin α = E1·S/tan α + S0·(1 − E1) by unweighted least squares.
+
+        B1 is taken to be 1, and TR to be the mean one where volumes differ.
+        """
         angles = jnp.asarray(self.flip_angles, dtype=measurement.dtype)
         is_usable = (jnp.sin(angles) > 1e-3).astype(measurement.dtype)
         y = is_usable * measurement / jnp.maximum(jnp.sin(angles), 1e-3)
@@ -105,7 +108,7 @@ class SpoiledGradientEcho(AbstractSignalModel):
         mean_x, mean_y = jnp.sum(x) / count, jnp.sum(y) / count
         spread = jnp.sum(is_usable * jnp.square(x - mean_x))
         slope = jnp.sum(is_usable * (x - mean_x) * (y - mean_y)) / jnp.where(spread > 0, spread, 1.0)
-        longest, shortest = (np.exp(-self.repetition_time / bound) for bound in T1.bounds[::-1])
-        slope = jnp.clip(slope, shortest, longest)
-        found = jnp.stack([(mean_y - slope * mean_x) / (1.0 - slope), -self.repetition_time / jnp.log(slope)])
+        repetition_time = self.repetition_time.mean()
+        slope = jnp.clip(slope, *(np.exp(-repetition_time / bound) for bound in T1.bounds))
+        found = jnp.stack([(mean_y - slope * mean_x) / (1.0 - slope), -repetition_time / jnp.log(slope)])
         return found if self.b1 == "known" else jnp.append(found, 1.0)

@@ -53,7 +53,7 @@ class MultiEchoSpinEcho(AbstractSignalModel):
         Times of all echoes of the train, seconds: multiples 1, 2, 3, … of the echo spacing.
     refocusing_angles : nominal angle of all refocusing pulses, or of each, rad.
     t1 : longitudinal relaxation time taken to be known, seconds, or "free". It matters little: at B1 = 0.8 and
-        T2 = 80 ms, T1 taken as 1 s where it is 2 s changes T2 by about a percent.
+        T2 = 80 ms, T1 taken as 1 s where it is 2 s changes T2 by 0.2 %.
 
     Raises
     ------
@@ -66,7 +66,7 @@ class MultiEchoSpinEcho(AbstractSignalModel):
     Examples
     --------
     >>> print(MultiEchoSpinEcho([0.01, 0.02, 0.03]).signal([1.0, 0.1, 0.8]))
-    [0.8184  0.7768  0.7013]
+    [0.8184  0.8246  0.6837]
     """
 
     protocol_fields: ClassVar[tuple[ProtocolField, ...]] = (ECHO_TIMES, REFOCUSING_ANGLES)

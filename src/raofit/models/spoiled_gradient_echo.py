@@ -54,7 +54,7 @@ class SpoiledGradientEcho(AbstractSignalModel):
     Examples
     --------
     >>> print(SpoiledGradientEcho([0.05, 0.35], 15e-3).signal([1.0, 1.0]))
-    [0.0461  0.0680]
+    [0.0462  0.0684]
     """
 
     protocol_fields: ClassVar[tuple[ProtocolField, ...]] = (FLIP_ANGLES, REPETITION_TIME)

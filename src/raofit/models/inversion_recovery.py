@@ -75,7 +75,7 @@ class InversionRecovery(AbstractSignalModel):
     Examples
     --------
     >>> print(InversionRecovery([0.1, 0.7, 5.0]).signal([1.0, 1.0, 2.0]))
-    [0.80967  0.00683  0.98652]
+    [0.80967  0.00683  0.98652 ]
     """
 
     protocol_fields: ClassVar[tuple[ProtocolField, ...]] = (INVERSION_TIMES,)

@@ -14,15 +14,24 @@ from tests.estimators.complex_toy import Echoes
 PROTOCOLS = {
     "b_values": [0.0, 10.0, 20.0, 30.0, 50.0, 80.0, 100.0, 200.0, 400.0, 800.0],
     "echo_times": [0.005, 0.01, 0.02, 0.04, 0.08, 0.16],
+    "inversion_times": [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0],
     "flip_angles": [np.pi, *np.abs(np.sin(np.arange(59) / 4.0))],
     "pulse_durations": [5e-4, *np.linspace(1e-4, 4e-4, 59)],
+    "refocusing_angles": np.deg2rad(160.0),
     "repetition_time": 3.5e-3,
+}
+# Where a model reads one of these fields otherwise.
+OWN_PROTOCOLS = {
+    "t1-vfa": {"flip_angles": np.deg2rad([3.0, 10.0, 20.0, 40.0, 80.0, 140.0]), "repetition_time": 15e-3},
+    "t1-ir": {"repetition_time": 6.0},
+    "t2-epg": {"echo_times": 0.01 * np.arange(1, 13)},
 }
 LARGEST_AMPLITUDE = 1e4  # stands in for an unbounded amplitude: scanner units
 
 
 def protocol_of(name: str) -> dict[str, list[float] | float]:
-    return {field.name: PROTOCOLS[field.name] for field in REGISTRY[name].kind.protocol_fields}
+    own = next((values for stem, values in OWN_PROTOCOLS.items() if name.startswith(stem)), {})
+    return {field.name: (PROTOCOLS | own)[field.name] for field in REGISTRY[name].protocol_fields}
 
 
 def stretched_exponential(parameters, b_values):

@@ -68,7 +68,8 @@ def test_batch_equals_loop(model):
     parameters = subjects.random_vectors(model, 7).astype(np.float32)
     one_by_one = np.stack([model.signal(row) for row in parameters])
     mapped = jax.vmap(model.voxel_signal)(jnp.asarray(parameters))
-    atol = ROUNDING if model.has_complex_amplitude else 0.0  # parts of complex numbers cancel
+    # parts of complex numbers cancel, and so does recovering magnetization with inverted one
+    atol = ROUNDING if model.has_complex_amplitude or model.name.startswith("t1-ir") else 0.0
     np.testing.assert_allclose(model.signal(parameters), one_by_one, rtol=20 * SINGLE, atol=atol)
     np.testing.assert_allclose(mapped, one_by_one, rtol=20 * SINGLE, atol=atol)
 
@@ -155,7 +156,7 @@ def test_protocol_rebuilds_the_model(name):
 
 @pytest.mark.parametrize("name", REGISTRY)
 def test_protocol_outside_what_a_scanner_can_do_is_refused_with_the_unit(name):
-    for field in REGISTRY[name].kind.protocol_fields:
+    for field in REGISTRY[name].protocol_fields:
         is_number = np.ndim(subjects.PROTOCOLS[field.name]) == 0
         high = 1e6 * field.plausible[1]
         wrong = subjects.protocol_of(name) | {field.name: high if is_number else [field.plausible[0], high]}

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from raofit.core.errors import FileError, ProtocolError
-from raofit.io.protocol_file import read_times, series_protocol, stated_protocol
+from raofit.io.listed_settings import LISTED, read_listed
+from raofit.io.protocol_file import series_protocol, stated_protocol
 
 
 @pytest.mark.parametrize(
@@ -15,13 +16,13 @@ from raofit.io.protocol_file import read_times, series_protocol, stated_protocol
     ["12.8ms,25.6ms", "12.8ms 25.6ms", "0.0128,0.0256", "0.0128s, 0.0256s", "12800us,25600µs", "12.8e-3;25.6e-3"],
 )
 def test_lists_of_times(text):
-    np.testing.assert_allclose(read_times(text), [0.0128, 0.0256], rtol=1e-12)
+    np.testing.assert_allclose(read_listed(text, LISTED["echo_times"]), [0.0128, 0.0256], rtol=1e-12)
 
 
 def test_files_of_times(tmp_path):
     path = tmp_path / "te.txt"
     path.write_text("0.0128\n0.0256\n")
-    np.testing.assert_array_equal(read_times(str(path)), [0.0128, 0.0256])
+    np.testing.assert_array_equal(read_listed(str(path), LISTED["echo_times"]), [0.0128, 0.0256])
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ def test_files_of_times(tmp_path):
 def test_sidecars(tmp_path, content):
     path = tmp_path / "mese.json"
     path.write_text(json.dumps(content))
-    np.testing.assert_array_equal(read_times(str(path)), [0.0128, 0.0256])
+    np.testing.assert_array_equal(read_listed(str(path), LISTED["echo_times"]), [0.0128, 0.0256])
 
 
 @pytest.mark.parametrize(
@@ -50,17 +51,17 @@ def test_sidecars(tmp_path, content):
 )
 def test_unusable_times(text, error, words):
     with pytest.raises(error, match=words):
-        read_times(text)
+        read_listed(text, LISTED["echo_times"])
 
 
 def test_a_sidecar_without_echo_times(tmp_path):
     path = tmp_path / "a.json"
     path.write_text('{"RepetitionTime": 2}')
     with pytest.raises(FileError, match="expected the key `EchoTime`"):
-        read_times(str(path))
+        read_listed(str(path), LISTED["echo_times"])
     path.write_text("{not json")
     with pytest.raises(FileError, match="not valid JSON"):
-        read_times(str(path))
+        read_listed(str(path), LISTED["echo_times"])
 
 
 def test_b_values_beside_the_image(tmp_path):
@@ -129,3 +130,70 @@ def test_repetition_times_that_cannot_be(trains, tr, words):
 def test_trains_must_be_given():
     with pytest.raises(ProtocolError, match="the flip-angle trains are missing; give them with --trains FILE"):
         stated_protocol(["flip_angles", "pulse_durations", "repetition_time"], bval=None, te=None)
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "expected"),
+    [
+        ("inversion_times", "50ms,4000ms", [0.05, 4.0]),
+        ("flip_angles", "3,20", np.deg2rad([3, 20])),
+        ("flip_angles", "3deg 20°", np.deg2rad([3, 20])),
+        ("refocusing_angles", "160", np.deg2rad([160])),
+        ("repetition_time", "15ms", [0.015]),
+    ],
+)
+def test_times_in_seconds_and_angles_in_radians(field, text, expected):
+    np.testing.assert_allclose(read_listed(text, LISTED[field]), expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "words"),
+    [
+        ("inversion_times", "50,4000", "4000 s is too long for an inversion time; if it is in milliseconds, write"),
+        ("inversion_times", "0.5,-1", "expected finite times ≥ 0 s, found [0.5, -1.0]"),
+        ("flip_angles", "3,-20", "expected finite angles ≥ 0°, found [3.0, -20.0]"),
+        ("flip_angles", "0.05,0.35", "0.35° is too small for the largest flip angle; if it is in radians, multiply by"),
+        ("flip_angles", "3,2000", "2000° is too large for a flip angle"),
+        ("flip_angles", "3,20ms", "flip angle '20ms': expected a number of degrees"),
+        ("repetition_time", "soon", "no such file; expected a file of times in seconds, or a list such as 15ms"),
+        ("repetition_time", "100", "100 s is too long for a repetition time"),
+    ],
+)
+def test_unusable_times_and_angles(field, text, words):
+    with pytest.raises((ProtocolError, FileError), match=re.escape(words)):
+        read_listed(text, LISTED[field])
+
+
+def test_settings_of_a_series_from_its_sidecars(tmp_path):
+    images = [tmp_path / f"flip-{index}_VFA.nii.gz" for index in (1, 2)]
+    for image, angle in zip(images, (3, "20"), strict=True):
+        content = {"FlipAngle": angle, "RepetitionTimeExcitation": 0.015, "RepetitionTime": 2.0}
+        image.with_name(image.name.replace(".nii.gz", ".json")).write_text(json.dumps(content))
+    protocol = series_protocol(["flip_angles", "repetition_time"], images, 2, bval=None, te=None)
+    np.testing.assert_allclose(protocol["flip_angles"], np.deg2rad([3, 20]))
+    np.testing.assert_array_equal(protocol["repetition_time"], [0.015, 0.015])
+    with pytest.raises(FileError, match=r"no `InversionTime` in it; give the inversion times with --ti"):
+        series_protocol(["inversion_times"], images, 2, bval=None, te=None)
+
+
+def test_one_refocusing_angle_or_repetition_time_stands_for_all(tmp_path):
+    image = [tmp_path / "a.nii"]
+    fields = ["refocusing_angles", "repetition_time"]
+    protocol = series_protocol(fields, image, 3, bval=None, te=None, tr="15ms")
+    np.testing.assert_array_equal(protocol["refocusing_angles"], [np.pi] * 3)
+    np.testing.assert_array_equal(protocol["repetition_time"], [0.015] * 3)
+    with pytest.raises(ProtocolError, match=r"160,170 has 2 refocusing angles but .*a\.nii has 3 volumes"):
+        series_protocol(fields, image, 3, bval=None, te=None, tr="15ms", refocusing="160,170")
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ("inversion_times", "the inversion times are missing; give them with --ti"),
+        ("flip_angles", "the flip angles are missing; give them with --flip, as a file or as 3,20"),
+        ("repetition_time", "the repetition time is missing; give it with --tr, as a file or as 15ms"),
+    ],
+)
+def test_settings_of_relaxometry_must_be_stated(field, words):
+    with pytest.raises(ProtocolError, match=words):
+        stated_protocol([field])

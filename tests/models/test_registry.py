@@ -7,7 +7,10 @@ from raofit.models import build
 
 
 def test_unknown_model_lists_the_known_ones():
-    with pytest.raises(RaofitError, match=r"`t1`: expected one of adc, ivim, ivim-total, qmt, qmt-.*, t2, t2star"):
+    with pytest.raises(
+        RaofitError,
+        match=r"`t1`: expected one of adc, ivim, ivim-total, qmt, qmt-.*, t1-ir, .*, t2, t2-epg, .*t2star",
+    ):
         build("t1", {})
 
 

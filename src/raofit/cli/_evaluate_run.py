@@ -11,9 +11,8 @@ from matplotlib.figure import Figure as MatplotlibFigure
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from raofit import models
 from raofit import noise as noise_models
-from raofit.cli._options import parse_bounds, protocol_fields
+from raofit.cli._options import PROTOCOL_OPTIONS, default_noise, parse_bounds, stated_model
 from raofit.cli._progress import progress_bar
 from raofit.core.errors import RaofitError
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
@@ -32,7 +31,6 @@ from raofit.evaluation.tables import (
 from raofit.io.columns import write_csv, write_npz
 from raofit.io.network_file import load_network
 from raofit.io.output import new_folder, require_free
-from raofit.io.protocol_file import stated_protocol
 from raofit.io.provenance import provenance, write_json
 from raofit.models import AbstractSignalModel
 from raofit.plot.arrows import plot_arrows
@@ -55,6 +53,10 @@ class EvaluateOptions:
     model: str | None
     bval: Path | None
     te: str | None
+    ti: str | None
+    flip: str | None
+    tr: str | None
+    refocusing: str | None
     snr: tuple[float, ...]
     noise: str | None
     n_values: int
@@ -70,7 +72,7 @@ def run_evaluation(options: EvaluateOptions) -> None:
     first = next(iter(networks.values()), None)
     model = _model(options, first)
     snr = _snr(options, first)
-    noise_name = options.noise or ("rician" if first is None else first.noise_name)
+    noise_name = options.noise or (default_noise(model) if first is None else first.noise_name)
     noise = noise_models.build(noise_name, 1.0 / snr)
     grid = evaluation_grid(model, n_values=options.n_values)
     if len(grid.points) * options.n_repeats > _LARGEST_GRID * 100:
@@ -113,10 +115,18 @@ def _load(options: EvaluateOptions) -> dict[str, NetworkEstimator]:
 
 def _model(options: EvaluateOptions, first: NetworkEstimator | None) -> AbstractSignalModel:
     """The stated model and protocol, else the first network's; every network must be made for it."""
-    is_stated = options.bval is not None or options.te is not None
+    is_stated = any(getattr(options, name) is not None for name in PROTOCOL_OPTIONS)
     if first is None or is_stated:
         name = options.model or ("ivim" if first is None else first.model.name)
-        model = models.build(name, stated_protocol(protocol_fields(name), bval=options.bval, te=options.te))
+        model = stated_model(
+            name,
+            bval=options.bval,
+            te=options.te,
+            ti=options.ti,
+            flip=options.flip,
+            refocusing=options.refocusing,
+            tr=options.tr,
+        )
     else:
         model = first.model
     for path in options.networks:

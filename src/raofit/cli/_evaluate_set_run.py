@@ -11,6 +11,7 @@ from rich.table import Table
 
 from raofit import noise as noise_models
 from raofit.cli._evaluate_run import EvaluateOptions
+from raofit.cli._options import PROTOCOL_OPTIONS
 from raofit.cli._progress import progress_bar
 from raofit.core.errors import RaofitError
 from raofit.core.progress import ProgressEvent
@@ -26,7 +27,7 @@ from raofit.recipes.training_set import TrainingSet
 
 _FIGURES = ("squared_bias", "variance", "slope")
 _MOST = 1000
-_OF_THE_SET = ("model", "bval", "te", "noise")
+_OF_THE_SET = ("model", *PROTOCOL_OPTIONS, "noise")
 
 
 def run_set_evaluation(options: EvaluateOptions, training_set: Path) -> None:

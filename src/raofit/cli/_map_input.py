@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from raofit import models
-from raofit.cli._options import protocol_fields
+from raofit.cli._options import default_noise, protocol_fields
 from raofit.core.errors import RaofitError
 from raofit.estimators.network import NetworkEstimator, check_protocol
 from raofit.io.basis_file import load_basis
@@ -28,6 +28,13 @@ if TYPE_CHECKING:
     from raofit.cli._map_run import MapOptions
 
 _DEFAULT_MODEL = "ivim"
+_OF_IMAGES = ("ti", "flip", "refocusing")
+_OF_FIELD = {
+    "ti": "inversion_times",
+    "flip": "flip_angles",
+    "tr": "repetition_time",
+    "refocusing": "refocusing_angles",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +91,8 @@ def open_input(options: "MapOptions") -> MapInput:
             f"give a network with --network (the model is {name} now)"
         )
     found = _coefficients(options, name, network) if is_complex else _images(options, fields, name, network)
-    files = (*options.images, options.bval, options.te, options.trains, options.basis, options.mask, options.sigma)
+    stated = (options.bval, options.te, options.ti, options.flip, options.tr, options.refocusing, options.trains)
+    files = (*options.images, *stated, options.basis, options.mask, options.sigma)
     network_file = None if options.network is None else network_path(options.network)
     inputs = tuple(Path(file) for file in (*files, network_file) if file is not None and Path(file).is_file())
     return dataclasses.replace(found, files=inputs)
@@ -92,15 +100,32 @@ def open_input(options: "MapOptions") -> MapInput:
 
 def _images(options: "MapOptions", fields: tuple[str, ...], name: str, network: NetworkEstimator | None) -> MapInput:
     """A NIfTI series and its model."""
-    _refuse(options, ("trains", "tr", "basis", "rank"), f"model {name} has no pulse trains")
-    noise_name = options.noise or "rician"
-    if noise_name == "complex-gaussian":
+    _refuse(options, ("trains", "basis", "rank"), f"model {name} has no pulse trains")
+    for option, field in _OF_FIELD.items():
+        if field not in fields:
+            _refuse(options, (option,), f"model {name} has no {field.replace('_', ' ')}")
+    if options.noise == "complex-gaussian":
         raise RaofitError("--noise complex-gaussian: NIfTI images are mapped as magnitudes (rician) or real (gaussian)")
     series = open_series(options.images)
-    protocol = series_protocol(fields, options.images, series.shape[3], bval=options.bval, te=options.te)
+    protocol = series_protocol(
+        fields,
+        options.images,
+        series.shape[3],
+        bval=options.bval,
+        te=options.te,
+        ti=options.ti,
+        flip=options.flip,
+        tr=options.tr,
+        refocusing=options.refocusing,
+    )
     if options.b_max is not None:
         series, protocol = _up_to(options.b_max, series, protocol)
     model = models.build(name, protocol)
+    noise_name = options.noise or default_noise(model)
+    if model.has_signs and noise_name == "rician":
+        raise RaofitError(
+            f"--noise rician: model {name} is of real-valued images, whose noise is gaussian; leave --noise out"
+        )
     if network is not None:
         check_protocol(network, model.protocol)
         noise_name = network.noise_name
@@ -110,7 +135,11 @@ def _images(options: "MapOptions", fields: tuple[str, ...], name: str, network: 
 
 def _coefficients(options: "MapOptions", name: str, network: NetworkEstimator | None) -> MapInput:
     """Complex coefficients and their model: that of the options, or the network's own."""
-    _refuse(options, ("bval", "te", "b_max"), "complex coefficients have no b-values or echo times")
+    _refuse(
+        options,
+        ("bval", "te", "b_max", *_OF_IMAGES),
+        "complex coefficients have no b-values, times or angles of volumes",
+    )
     noise_name = "complex-gaussian"
     if options.noise not in (None, noise_name):
         raise RaofitError(f"--noise {options.noise}: complex coefficients have {noise_name} noise; leave it out")

@@ -47,6 +47,9 @@ class MapOptions:
     out: Path
     bval: Path | None
     te: str | None
+    ti: str | None
+    flip: str | None
+    refocusing: str | None
     b_max: float | None
     trains: Path | None
     tr: str | None

@@ -9,6 +9,9 @@ from raofit.core.errors import RaofitError
 if TYPE_CHECKING:
     from raofit.models import AbstractSignalModel
 
+# Options of `stated_model` that every verb with a protocol of volumes has.
+PROTOCOL_OPTIONS = ("bval", "te", "ti", "flip", "refocusing", "tr")
+
 
 def parse_values(items: Iterable[str], option: str) -> dict[str, float]:
     """`["f=0.3,D_fast=0.08", "S0=1"]` as `{name: value}`."""
@@ -37,7 +40,7 @@ def protocol_fields(model: str) -> tuple[str, ...]:
 
     if model not in REGISTRY:
         raise RaofitError(f"--model {model}: expected one of {', '.join(sorted(REGISTRY))}")
-    return tuple(field.name for field in REGISTRY[model].kind.protocol_fields)
+    return tuple(field.name for field in REGISTRY[model].protocol_fields)
 
 
 def stated_model(
@@ -45,6 +48,9 @@ def stated_model(
     *,
     bval: Path | None = None,
     te: str | None = None,
+    ti: str | None = None,
+    flip: str | None = None,
+    refocusing: str | None = None,
     trains: Path | None = None,
     tr: str | None = None,
     basis: Path | None = None,
@@ -55,12 +61,22 @@ def stated_model(
     from raofit.io.protocol_file import stated_protocol
     from raofit.models import Compressed, build
 
-    model = build(name, stated_protocol(protocol_fields(name), bval=bval, te=te, trains=trains, tr=tr))
+    protocol = stated_protocol(
+        protocol_fields(name), bval=bval, te=te, ti=ti, flip=flip, refocusing=refocusing, trains=trains, tr=tr
+    )
+    model = build(name, protocol)
     if basis is None:
         if rank is not None:
             raise RaofitError(f"--rank {rank}: there is no basis to take vectors of; give one with --basis")
         return model
     return Compressed(model, load_basis(basis, model.n_measurements, rank))
+
+
+def default_noise(model: "AbstractSignalModel") -> str:
+    """How measurements of a model are distributed unless the user says otherwise."""
+    if model.has_complex_amplitude:
+        return "complex-gaussian"
+    return "gaussian" if model.has_signs else "rician"
 
 
 def _split(items: Iterable[str]) -> list[str]:

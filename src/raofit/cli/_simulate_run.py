@@ -28,6 +28,9 @@ class SimulateOptions:
     tr: str | None
     bval: Path | None
     te: str | None
+    ti: str | None
+    flip: str | None
+    refocusing: str | None
     basis: Path | None
     rank: int | None
     prior: str | None
@@ -62,6 +65,9 @@ def observed_model(options: SimulateOptions) -> AbstractSignalModel:
         options.model,
         bval=options.bval,
         te=options.te,
+        ti=options.ti,
+        flip=options.flip,
+        refocusing=options.refocusing,
         trains=options.trains,
         tr=options.tr,
         basis=options.basis,

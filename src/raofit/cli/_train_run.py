@@ -4,15 +4,13 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from raofit import models
 from raofit.cli._card_table import print_card
-from raofit.cli._options import protocol_fields
+from raofit.cli._options import default_noise, stated_model
 from raofit.cli._progress import progress_bar, say
 from raofit.cli._train_files import kept_on_interrupt
 from raofit.core.errors import RaofitError
 from raofit.io.network_file import load_network, save_network
 from raofit.io.output import require_free
-from raofit.io.protocol_file import stated_protocol
 from raofit.io.recipe_file import read_recipe
 from raofit.recipes.named_trainings import NAMED
 from raofit.recipes.train_network import train_network
@@ -30,6 +28,10 @@ class TrainOptions:
     model: str | None
     bval: Path | None
     te: str | None
+    ti: str | None
+    flip: str | None
+    tr: str | None
+    refocusing: str | None
     snr: str | None
     labels: str | None
     alpha: float | None
@@ -54,7 +56,17 @@ def run_training(options: TrainOptions) -> None:
     require_free(options.out, force=options.force)
     settings = dataclasses.replace(_recipe(options), **options.stated("labels", "alpha", "noise", "seed", "snr"))
     name = options.model or DEFAULT_MODEL
-    built = models.build(name, stated_protocol(protocol_fields(name), bval=options.bval, te=options.te))
+    built = stated_model(
+        name,
+        bval=options.bval,
+        te=options.te,
+        ti=options.ti,
+        flip=options.flip,
+        refocusing=options.refocusing,
+        tr=options.tr,
+    )
+    if options.noise is None and built.has_signs:
+        settings = dataclasses.replace(settings, noise=default_noise(built))
     initial = None if options.initial is None else load_network(options.initial)
     state = CheckpointFile(options.checkpoint or options.out.with_name(options.out.name + ".checkpoint"))
     is_resumed = state.path.exists()

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from raofit.cli._card_table import print_card
+from raofit.cli._options import PROTOCOL_OPTIONS
 from raofit.cli._progress import progress_bar, say
 from raofit.cli._train_files import kept_on_interrupt
 from raofit.cli._train_run import TrainOptions
@@ -27,7 +28,7 @@ from raofit.recipes.training_set import TrainingSet
 from raofit.training.checkpoint import CheckpointFile
 
 DEFAULT_RECIPE = "compact-bias-reduced"
-_OF_THE_SET = ("model", "bval", "te")  # options that a training set answers
+_OF_THE_SET = ("model", *PROTOCOL_OPTIONS)  # options that a training set answers
 _OF_DRAWN_SIGNALS = ("labels", "alpha", "noise", "preset")
 
 

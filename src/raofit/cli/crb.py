@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from raofit.cli._options import parse_values
+from raofit.cli._options import default_noise, parse_values
 from raofit.core.errors import RaofitError
 
 _FLAG = Parameter(negative=())
@@ -17,6 +17,9 @@ def crb(
     model: str = "ivim",
     bval: Path | None = None,
     te: str | None = None,
+    ti: str | None = None,
+    flip: str | None = None,
+    refocusing: str | None = None,
     trains: Path | None = None,
     tr: str | None = None,
     basis: Path | None = None,
@@ -39,15 +42,22 @@ def crb(
     Parameters
     ----------
     model
-        Signal model: adc, ivim, ivim-total, qmt, qmt-times, qmt-tied, qmt-tied-times, t2 or t2star.
+        Signal model: adc, ivim, ivim-total, qmt, qmt-times, qmt-tied, qmt-tied-times, t1-ir, t1-ir-signed, t1-ir-tr,
+        t1-ir-tr-signed, t1-vfa, t1-vfa-b1, t2, t2-epg, t2-epg-t1 or t2star.
     bval
         Text file of b-values in s/mm².
     te
         Echo times in seconds: a file, or a list such as 12.8ms,25.6ms.
+    ti
+        Inversion times, likewise.
+    flip
+        Flip angles of the volumes in degrees: a file, or a list such as 3,20.
+    refocusing
+        Refocusing angle of the echo train in degrees (t2-epg), one or one per echo; default: 180.
     trains
         Flip angles (rad) and pulse durations (s): a MATLAB file with alpha and TRF, or TOML, JSON, CSV.
     tr
-        Repetition time of the trains in seconds, or as 3.5ms, if their file does not say it.
+        Repetition time in seconds, or as 3.5ms; of pulse trains, if their file does not say it.
     basis
         MATLAB file with an orthonormal basis U of the signals; the bound is then that of coefficients in it.
     rank
@@ -57,7 +67,8 @@ def crb(
     sigma
         Noise standard deviation in signal units, instead of --snr.
     noise
-        How the noise is distributed; default: complex-gaussian for qmt, else rician.
+        How the noise is distributed; default: complex-gaussian for qmt, gaussian for the -signed models, else
+        rician.
     fisher
         Information matrix of complex signals: of real parameters (right), or hermitian, for parameters taken to be
         complex, as some published bounds have it.
@@ -79,10 +90,12 @@ def crb(
     if out is not None:
         require_free(out, force=force)
     known = tuple(name for item in fixed for name in item.split(",") if name)
-    built = stated_model(model, bval=bval, te=te, trains=trains, tr=tr, basis=basis, rank=rank)
+    built = stated_model(
+        model, bval=bval, te=te, ti=ti, flip=flip, refocusing=refocusing, trains=trains, tr=tr, basis=basis, rank=rank
+    )
     values = parse_values(at, "--at")
     level = _noise_level(built, point(built, values), snr, sigma)
-    distribution = noises.build(noise or ("complex-gaussian" if built.has_complex_amplitude else "rician"), level)
+    distribution = noises.build(noise or default_noise(built), level)
     precisions = attainable_precision(built, distribution, values, fixed=known, fisher=fisher)
     shares = unidentifiable_share(built, distribution, fixed=known, fisher=fisher)
     print_precision(built, distribution, precisions, shares)

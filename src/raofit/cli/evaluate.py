@@ -21,6 +21,10 @@ def evaluate(
     model: Annotated[str | None, _SIMULATION] = None,
     bval: Annotated[Path | None, _SIMULATION] = None,
     te: Annotated[str | None, _SIMULATION] = None,
+    ti: Annotated[str | None, _SIMULATION] = None,
+    flip: Annotated[str | None, _SIMULATION] = None,
+    tr: Annotated[str | None, _SIMULATION] = None,
+    refocusing: Annotated[str | None, _SIMULATION] = None,
     snr: Annotated[str | None, _SIMULATION] = None,
     noise: Annotated[Literal["rician", "gaussian", "complex-gaussian"] | None, _SIMULATION] = None,
     values: Annotated[int, _SIMULATION] = 10,
@@ -50,11 +54,20 @@ def evaluate(
     training_set
         Held-out fingerprints written by `raofit simulate`; the first thousand of the prior's first component are used.
     model
-        Signal model: adc, ivim, ivim-total, t2 or t2star; default: the network's, or ivim.
+        Signal model: adc, ivim, ivim-total, t1-ir, t1-ir-signed, t1-ir-tr, t1-ir-tr-signed,
+        t1-vfa, t1-vfa-b1, t2, t2-epg, t2-epg-t1 or t2star; default: the network's, or ivim.
     bval
         Text file of b-values in s/mm²; default: those of the network.
     te
         Echo times in seconds: a file, or a list such as 12.8ms,25.6ms; default: those of the network.
+    ti
+        Inversion times, likewise.
+    flip
+        Flip angles of the volumes in degrees: a file, or a list such as 3,20.
+    tr
+        Repetition time in seconds, or as 15ms.
+    refocusing
+        Refocusing angle of the echo train in degrees (t2-epg), one or one per echo; default: 180.
     snr
         Signal-to-noise ratio (S0 over sigma); default: the middle of the network's training. With a training set
         several, such as 10,20,50; default: lowest, middle and highest of the first network's training.
@@ -80,6 +93,10 @@ def evaluate(
         model=model,
         bval=bval,
         te=te,
+        ti=ti,
+        flip=flip,
+        tr=tr,
+        refocusing=refocusing,
         snr=snr_values(snr),
         noise=noise,
         n_values=values,

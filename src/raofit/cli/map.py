@@ -19,11 +19,14 @@ def map_image(
     out: Annotated[Path, _OUTPUT],
     bval: Annotated[Path | None, _DATA] = None,
     te: Annotated[str | None, _DATA] = None,
+    ti: Annotated[str | None, _DATA] = None,
+    flip: Annotated[str | None, _DATA] = None,
+    tr: Annotated[str | None, _DATA] = None,
+    refocusing: Annotated[str | None, _DATA] = None,
     b_max: Annotated[float | None, _DATA] = None,
     mask: Annotated[Path | None, _DATA] = None,
     sigma: Annotated[str | None, _DATA] = None,
     trains: Annotated[Path | None, _TRAINS] = None,
-    tr: Annotated[str | None, _TRAINS] = None,
     basis: Annotated[Path | None, _TRAINS] = None,
     rank: Annotated[int | None, _TRAINS] = None,
     model: Annotated[str | None, Parameter(group="Estimator", show_default=lambda _: "ivim, or the network's")] = None,
@@ -63,6 +66,15 @@ def map_image(
         Text file of b-values in s/mm², one per volume; default: the file beside the image with the ending .bval.
     te
         Echo times in seconds: a file, or a list such as 12.8ms,25.6ms; default: EchoTime in the JSON beside the image.
+    ti
+        Inversion times, likewise; default: InversionTime in the JSON.
+    flip
+        Flip angles in degrees: a file, or a list such as 3,20; default: FlipAngle in the JSON.
+    tr
+        Repetition time in seconds, or as 15ms; default: RepetitionTimeExcitation or RepetitionTime in the JSON. Of
+        pulse trains, in place of what their file says.
+    refocusing
+        Refocusing angle of the echo train in degrees (t2-epg), one or one per echo; default: 180.
     b_max
         Leave out volumes with a larger b-value (s/mm²), where the model no longer holds: an ADC is read up to 1000.
     mask
@@ -74,16 +86,16 @@ def map_image(
     trains
         Flip angles (rad) and pulse durations (s): a MATLAB file with alpha and TRF, or TOML, JSON, CSV. Not needed with
         a network, which has its own.
-    tr
-        Repetition time of the trains in seconds, or as 3.5ms, if their file does not say it.
     basis
         MATLAB file with the orthonormal basis U the coefficients refer to.
     rank
         Basis vectors to use; default: as many as there are coefficients.
     model
-        Signal model: adc, ivim, ivim-total, qmt, qmt-times, qmt-tied, qmt-tied-times, t2 or t2star.
+        Signal model: adc, ivim, ivim-total, qmt, qmt-times, qmt-tied, qmt-tied-times, t1-ir, t1-ir-signed, t1-ir-tr,
+        t1-ir-tr-signed, t1-vfa, t1-vfa-b1, t2, t2-epg, t2-epg-t1 or t2star.
     noise
-        rician for magnitude images (the default); gaussian for real-valued ones, and for least squares;
+        rician for magnitude images (the default); gaussian for real-valued ones, and for least squares (the default
+        of the -signed models);
         complex-gaussian for coefficients (always).
     estimator
         mle: maximum likelihood, from the network's estimate if there is one (the default without --network).
@@ -117,6 +129,9 @@ def map_image(
             out=out,
             bval=bval,
             te=te,
+            ti=ti,
+            flip=flip,
+            refocusing=refocusing,
             b_max=b_max,
             trains=trains,
             tr=tr,

@@ -20,6 +20,9 @@ def simulate(
     tr: Annotated[str | None, _PROTOCOL] = None,
     bval: Annotated[Path | None, _PROTOCOL] = None,
     te: Annotated[str | None, _PROTOCOL] = None,
+    ti: Annotated[str | None, _PROTOCOL] = None,
+    flip: Annotated[str | None, _PROTOCOL] = None,
+    refocusing: Annotated[str | None, _PROTOCOL] = None,
     basis: Annotated[Path | None, _PROTOCOL] = None,
     rank: Annotated[int | None, _PROTOCOL] = None,
     prior: Annotated[str | None, _SET] = None,
@@ -43,15 +46,22 @@ def simulate(
     n
         Number of samples.
     model
-        Signal model: adc, ivim, ivim-total, qmt, qmt-times, qmt-tied, qmt-tied-times, t2 or t2star.
+        Signal model: adc, ivim, ivim-total, qmt, qmt-times, qmt-tied, qmt-tied-times, t1-ir, t1-ir-signed, t1-ir-tr,
+        t1-ir-tr-signed, t1-vfa, t1-vfa-b1, t2, t2-epg, t2-epg-t1 or t2star.
     trains
         Flip angles (rad) and pulse durations (s): a MATLAB file with alpha and TRF, or TOML, JSON, CSV.
     tr
-        Repetition time of the trains in seconds, or as 3.5ms, if their file does not say it.
+        Repetition time in seconds, or as 3.5ms; of pulse trains, if their file does not say it.
     bval
         Text file of b-values in s/mm².
     te
         Echo times in seconds: a file, or a list such as 12.8ms,25.6ms.
+    ti
+        Inversion times, likewise.
+    flip
+        Flip angles of the volumes in degrees: a file, or a list such as 3,20.
+    refocusing
+        Refocusing angle of the echo train in degrees (t2-epg), one or one per echo; default: 180.
     basis
         MATLAB file with the orthonormal basis U of the signals; the set then holds coefficients in it.
     rank
@@ -79,6 +89,9 @@ def simulate(
             tr=tr,
             bval=bval,
             te=te,
+            ti=ti,
+            flip=flip,
+            refocusing=refocusing,
             basis=basis,
             rank=rank,
             prior=prior,

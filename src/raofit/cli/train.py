@@ -18,6 +18,10 @@ def train(
     model: str | None = None,
     bval: Annotated[Path | None, _PROTOCOL] = None,
     te: Annotated[str | None, _PROTOCOL] = None,
+    ti: Annotated[str | None, _PROTOCOL] = None,
+    flip: Annotated[str | None, _PROTOCOL] = None,
+    tr: Annotated[str | None, _PROTOCOL] = None,
+    refocusing: Annotated[str | None, _PROTOCOL] = None,
     snr: Annotated[str | None, _TRAINING] = None,
     labels: Annotated[
         Literal[
@@ -61,11 +65,20 @@ def train(
     training_set
         Fingerprints written by `raofit simulate`; they state model, protocol and basis.
     model
-        Signal model: adc, ivim (the default), ivim-total, t2 or t2star.
+        Signal model: adc, ivim (the default), ivim-total, t1-ir, t1-ir-signed, t1-ir-tr, t1-ir-tr-signed,
+        t1-vfa, t1-vfa-b1, t2, t2-epg, t2-epg-t1 or t2star.
     bval
         Text file of b-values in s/mm².
     te
         Echo times in seconds: a file, or a list such as 12.8ms,25.6ms.
+    ti
+        Inversion times, likewise.
+    flip
+        Flip angles of the volumes in degrees: a file, or a list such as 3,20.
+    tr
+        Repetition time in seconds, or as 15ms.
+    refocusing
+        Refocusing angle of the echo train in degrees (t2-epg), one or one per echo; default: 180.
     snr
         SNR (S0 over sigma) of the training: a number, or LOW:HIGH.
     labels
@@ -99,6 +112,10 @@ def train(
         model=model,
         bval=bval,
         te=te,
+        ti=ti,
+        flip=flip,
+        tr=tr,
+        refocusing=refocusing,
         snr=snr,
         labels=labels,
         alpha=alpha,

@@ -77,6 +77,15 @@ REFERENCES: dict[str, Reference] = {
         2020,
         doi="10.1002/mrm.27910",
     ),
+    "barral2010": Reference(
+        "article",
+        "Barral, Joëlle K. and Gudmundson, Erik and Stikov, Nikola and Etezadi-Amoli, Maryam and Stoica, Petre and "
+        "Nishimura, Dwight G.",
+        "A robust methodology for in vivo T1 mapping",
+        "Magnetic Resonance in Medicine 64(4):1057-1067",
+        2010,
+        doi="10.1002/mrm.22497",
+    ),
     "bids2016": Reference(
         "article",
         "Gorgolewski, Krzysztof J. and others",
@@ -93,6 +102,15 @@ REFERENCES: dict[str, Reference] = {
         2024,
         doi="10.59275/j.melba.2024-geb5",
         note="arXiv:2205.05587 (2022)",
+    ),
+    "fram1987": Reference(
+        "article",
+        "Fram, Evan K. and Herfkens, Robert J. and Johnson, G. Allan and Glover, Gary H. and Karis, John P. and "
+        "Shimakawa, Ann and Perkins, Tom G. and Pelc, Norbert J.",
+        "Rapid calculation of T1 using variable flip angle gradient refocused imaging",
+        "Magnetic Resonance Imaging 5(3):201-208",
+        1987,
+        doi="10.1016/0730-725X(87)90021-X",
     ),
     "golub2003": Reference(
         "article",
@@ -117,6 +135,14 @@ REFERENCES: dict[str, Reference] = {
         "Magnetic Resonance in Medicine 34(6):910-914",
         1995,
         doi="10.1002/mrm.1910340618",
+    ),
+    "hennig1988": Reference(
+        "article",
+        "Hennig, Jürgen",
+        "Multiecho imaging sequences with low refocusing flip angles",
+        "Journal of Magnetic Resonance 78(3):397-407",
+        1988,
+        doi="10.1016/0022-2364(88)90128-X",
     ),
     "kaandorp2021": Reference(
         "article",
@@ -176,6 +202,14 @@ REFERENCES: dict[str, Reference] = {
         "Journal of Magnetic Resonance 199(1):94-103",
         2009,
         doi="10.1016/j.jmr.2009.03.005",
+    ),
+    "lebel2010": Reference(
+        "article",
+        "Lebel, R. Marc and Wilman, Alan H.",
+        "Transverse relaxometry with stimulated echo compensation",
+        "Magnetic Resonance in Medicine 64(4):1005-1014",
+        2010,
+        doi="10.1002/mrm.22487",
     ),
     "lebihan1986": Reference(
         "article",
@@ -261,6 +295,14 @@ REFERENCES: dict[str, Reference] = {
         "Cambridge University Press",
         1998,
         doi="10.1017/CBO9780511802256",
+    ),
+    "weigel2015": Reference(
+        "article",
+        "Weigel, Matthias",
+        "Extended phase graphs: dephasing, RF pulses, and echoes - pure and simple",
+        "Journal of Magnetic Resonance Imaging 41(2):266-295",
+        2015,
+        doi="10.1002/jmri.24619",
     ),
     "zhang2022": Reference(
         "article",

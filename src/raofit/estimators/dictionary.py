@@ -186,7 +186,8 @@ def _least_certain(model: AbstractSignalModel, coordinates: Coordinates, values:
     deviation = np.sqrt(np.asarray(bound_from_information(information, np.zeros(len(bounds), dtype=bool))))
     is_log = np.array(coordinates.is_log)
     edges = np.where(is_log[:, None], np.log(np.where(is_log[:, None], bounds, 1.0)), bounds)
-    relative = deviation / np.where(is_log, values, 1.0) / (edges[:, 1] - edges[:, 0])
+    width = edges[:, 1] - edges[:, 0]
+    relative = deviation / np.where(is_log, values, 1.0) / np.where(np.isfinite(width), width, 1.0)
     typical = np.median(relative, axis=0)
     if model.amplitude_index is not None:
         typical[model.amplitude_index] = -np.inf

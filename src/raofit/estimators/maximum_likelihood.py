@@ -67,7 +67,8 @@ class MaximumLikelihood:
     noise : noise model; its `sigma` is a number or has the batch shape of the measurements.
     bounds : `{name: (low, high)}` or one pair per parameter, in physical units; default: the model's.
     start : where fits begin when `estimate` is given no start: "dictionary" (the best matches of a coarse grid, one per
-        region of parameter space) or "closed-form" (the model's own formula, such as a segmented fit).
+        region of parameter space) or "closed-form" (the model's own formula, such as a segmented fit). Default: what
+        the model prefers, a dictionary unless its formula searches for the global optimum.
     n_starts : number of regions; with 2 or more, every voxel is fitted roughly from each and the best end is polished.
         Default: 3 for models with three or more shape parameters, else 1; 1 for models with a complex M0, whose
         dictionary is dense.
@@ -105,7 +106,7 @@ class MaximumLikelihood:
         noise: AbstractNoise,
         *,
         bounds: Ranges | None = None,
-        start: Start = "dictionary",
+        start: Start | None = None,
         n_starts: int | None = None,
         n_atoms: int | None = None,
         start_ranges: Ranges | None = None,
@@ -115,6 +116,7 @@ class MaximumLikelihood:
         precision: Literal["float32", "float64"] = "float32",
         progress: Progress | None = None,
     ):
+        start = model.preferred_start if start is None else start
         if start not in ("dictionary", "closed-form"):
             raise RaofitError(f'`start`: expected "dictionary" or "closed-form", got {start!r}')
         if start == "closed-form" and not model.has_closed_form:

@@ -7,8 +7,11 @@ from raofit.models.adc import MonoExponentialADC
 from raofit.models.black_box import BlackBoxModel
 from raofit.models.compressed import Compressed
 from raofit.models.function import FunctionModel
+from raofit.models.inversion_recovery import InversionRecovery
 from raofit.models.ivim import IVIM
+from raofit.models.multi_echo_spin_echo import MultiEchoSpinEcho
 from raofit.models.qmt.model import QMT
+from raofit.models.spoiled_gradient_echo import SpoiledGradientEcho
 from raofit.models.t2 import MonoExponentialT2
 from raofit.models.t2star import MonoExponentialT2Star
 
@@ -20,10 +23,13 @@ __all__ = [
     "BlackBoxModel",
     "Compressed",
     "FunctionModel",
+    "InversionRecovery",
     "MonoExponentialADC",
     "MonoExponentialT2",
     "MonoExponentialT2Star",
+    "MultiEchoSpinEcho",
     "Parameter",
     "ProtocolField",
+    "SpoiledGradientEcho",
     "build",
 ]

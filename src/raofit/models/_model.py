@@ -6,7 +6,7 @@ import dataclasses
 import math
 import os
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import equinox as eqx
 import jax
@@ -40,6 +40,8 @@ class AbstractSignalModel(eqx.Module):
     field, and writes `voxel_signal`. It knows no estimator, no file format and no batch axis; a simulator that is
     fastest on many voxels at once writes `lanes_signal` and `lanes_signal_and_jacobian` too.
 
+    `has_signs` says that signals go below zero, so that measurements are no magnitudes.
+
     `lanes_at_once` bounds how many voxels a heavy simulator takes at a time, on each of a few threads.
 
     With `has_complex_amplitude`, a measurement is M0·signal + noise with an unknown complex M0 (equilibrium
@@ -52,7 +54,9 @@ class AbstractSignalModel(eqx.Module):
     references: ClassVar[tuple[str, ...]] = ()
     is_differentiable: ClassVar[bool] = True
     has_closed_form: ClassVar[bool] = False
+    preferred_start: ClassVar[Literal["dictionary", "closed-form"]] = "dictionary"
     has_complex_amplitude: ClassVar[bool] = False
+    has_signs: ClassVar[bool] = False
     lanes_at_once: ClassVar[int | None] = None
 
     @abc.abstractmethod
@@ -215,6 +219,23 @@ def protocol_array(values, field: ProtocolField) -> np.ndarray:
     if array.ndim != 1 or array.size == 0:
         raise ProtocolError(f"`{field.name}`: expected a list of numbers in {field.unit}, got shape {array.shape}")
     return plausible_array(array, field)
+
+
+def one_or_each(values, field: ProtocolField, n_measurements: int) -> np.ndarray:
+    """`values` checked against `field`, as one per measurement; one number stands for all.
+
+    Raises
+    ------
+    ProtocolError
+        If there is another number of values, or one is implausible.
+    """
+    array = protocol_array(values, field)
+    if array.size not in (1, n_measurements):
+        raise ProtocolError(
+            f"`{field.name}`: expected one number in {field.unit} for all measurements, or one for each of the "
+            f"{n_measurements}, got {array.size}"
+        )
+    return np.broadcast_to(array, n_measurements).copy()
 
 
 def plausible_array(array: np.ndarray, field: ProtocolField) -> np.ndarray:

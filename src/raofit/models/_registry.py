@@ -5,19 +5,28 @@ from functools import partial
 from typing import NamedTuple
 
 from raofit.core.errors import ProtocolError, RaofitError
-from raofit.models._model import AbstractSignalModel
+from raofit.models._model import AbstractSignalModel, ProtocolField
 from raofit.models.adc import MonoExponentialADC
+from raofit.models.inversion_recovery import REPETITION_TIME, InversionRecovery
 from raofit.models.ivim import IVIM
+from raofit.models.multi_echo_spin_echo import MultiEchoSpinEcho
 from raofit.models.qmt.model import QMT
+from raofit.models.spoiled_gradient_echo import SpoiledGradientEcho
 from raofit.models.t2 import MonoExponentialT2
 from raofit.models.t2star import MonoExponentialT2Star
 
 
 class Registered(NamedTuple):
-    """How to build a named model from its protocol, and the class that states the protocol's fields."""
+    """How to build a named model from its protocol, its class, and settings of the protocol the class leaves open."""
 
     build: Callable[..., AbstractSignalModel]
     kind: type[AbstractSignalModel]
+    further_fields: tuple[ProtocolField, ...] = ()
+
+    @property
+    def protocol_fields(self) -> tuple[ProtocolField, ...]:
+        """Every setting `build` expects."""
+        return self.kind.protocol_fields + self.further_fields
 
 
 REGISTRY: dict[str, Registered] = {
@@ -28,7 +37,15 @@ REGISTRY: dict[str, Registered] = {
     "qmt-times": Registered(partial(QMT, relaxation="times"), QMT),
     "qmt-tied": Registered(partial(QMT, r1s="tied"), QMT),
     "qmt-tied-times": Registered(partial(QMT, r1s="tied", relaxation="times"), QMT),
+    "t1-ir": Registered(InversionRecovery, InversionRecovery),
+    "t1-ir-signed": Registered(partial(InversionRecovery, polarity="signed"), InversionRecovery),
+    "t1-ir-tr": Registered(InversionRecovery, InversionRecovery, (REPETITION_TIME,)),
+    "t1-ir-tr-signed": Registered(partial(InversionRecovery, polarity="signed"), InversionRecovery, (REPETITION_TIME,)),
+    "t1-vfa": Registered(SpoiledGradientEcho, SpoiledGradientEcho),
+    "t1-vfa-b1": Registered(partial(SpoiledGradientEcho, b1="free"), SpoiledGradientEcho),
     "t2": Registered(MonoExponentialT2, MonoExponentialT2),
+    "t2-epg": Registered(MultiEchoSpinEcho, MultiEchoSpinEcho),
+    "t2-epg-t1": Registered(partial(MultiEchoSpinEcho, t1="free"), MultiEchoSpinEcho),
     "t2star": Registered(MonoExponentialT2Star, MonoExponentialT2Star),
 }
 
@@ -45,7 +62,7 @@ def build(name: str, protocol: Mapping) -> AbstractSignalModel:
     """
     if name not in REGISTRY:
         raise RaofitError(f"model `{name}`: expected one of {', '.join(sorted(REGISTRY))}")
-    expected = [field.name for field in REGISTRY[name].kind.protocol_fields]
+    expected = [field.name for field in REGISTRY[name].protocol_fields]
     if sorted(protocol) != sorted(expected):
         raise ProtocolError(
             f"model `{name}`: expected the protocol settings {', '.join(expected)}, "

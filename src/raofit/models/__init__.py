@@ -8,12 +8,14 @@ from raofit.models.black_box import BlackBoxModel
 from raofit.models.compressed import Compressed
 from raofit.models.function import FunctionModel
 from raofit.models.ivim import IVIM
+from raofit.models.mrf_fisp import MRFFISP
 from raofit.models.qmt.model import QMT
 from raofit.models.t2 import MonoExponentialT2
 from raofit.models.t2star import MonoExponentialT2Star
 
 __all__ = [
     "IVIM",
+    "MRFFISP",
     "QMT",
     "REGISTRY",
     "AbstractSignalModel",

@@ -8,6 +8,7 @@ from raofit.core.errors import ProtocolError, RaofitError
 from raofit.models._model import AbstractSignalModel
 from raofit.models.adc import MonoExponentialADC
 from raofit.models.ivim import IVIM
+from raofit.models.mrf_fisp import MRFFISP
 from raofit.models.qmt.model import QMT
 from raofit.models.t2 import MonoExponentialT2
 from raofit.models.t2star import MonoExponentialT2Star
@@ -24,6 +25,7 @@ REGISTRY: dict[str, Registered] = {
     "adc": Registered(MonoExponentialADC, MonoExponentialADC),
     "ivim": Registered(IVIM, IVIM),
     "ivim-total": Registered(partial(IVIM, form="total"), IVIM),
+    "mrf-fisp": Registered(MRFFISP, MRFFISP),
     "qmt": Registered(QMT, QMT),
     "qmt-times": Registered(partial(QMT, relaxation="times"), QMT),
     "qmt-tied": Registered(partial(QMT, r1s="tied"), QMT),

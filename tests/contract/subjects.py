@@ -17,12 +17,19 @@ PROTOCOLS = {
     "flip_angles": [np.pi, *np.abs(np.sin(np.arange(59) / 4.0))],
     "pulse_durations": [5e-4, *np.linspace(1e-4, 4e-4, 59)],
     "repetition_time": 3.5e-3,
+    "repetition_times": 0.01 + 0.002 * np.abs(np.sin(np.arange(60))),
+    "rf_phases": [0.0],
+    "inversion_time": 0.02,
+    "inversion_efficiency": 0.96,
+    "slice_profile": [1.0],
 }
+ECHO_TIME_OF_FISP = 0.003
 LARGEST_AMPLITUDE = 1e4  # stands in for an unbounded amplitude: scanner units
 
 
 def protocol_of(name: str) -> dict[str, list[float] | float]:
-    return {field.name: PROTOCOLS[field.name] for field in REGISTRY[name].kind.protocol_fields}
+    values = PROTOCOLS | ({"echo_times": [ECHO_TIME_OF_FISP]} if name.startswith("mrf-fisp") else {})
+    return {field.name: values[field.name] for field in REGISTRY[name].kind.protocol_fields}
 
 
 def stretched_exponential(parameters, b_values):

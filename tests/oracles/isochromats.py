@@ -12,9 +12,7 @@ def spoiled_train(
     """
     t1, t2, b1 = tissue
     n = len(flip_angles)
-    periods, echoes, phases = (
-        np.broadcast_to(value, n) for value in (repetition_times, echo_times, rf_phases)
-    )
+    periods, echoes, phases = (np.broadcast_to(value, n) for value in (repetition_times, echo_times, rf_phases))
     gradient = np.exp(2j * np.pi * np.arange(n + 1) / (n + 1))
     transverse = np.zeros(n + 1, dtype=complex)
     longitudinal = np.full(n + 1, 1 - (1 + efficiency) * np.exp(-inversion_time / t1))

@@ -186,6 +186,22 @@ REFERENCES: dict[str, Reference] = {
         1986,
         doi="10.1148/radiology.161.2.3763909",
     ),
+    "hanicke2003": Reference(
+        "article",
+        "Hänicke, Wolfgang and Vogel, Hans U.",
+        "An analytical solution for the SSFP signal in MRI",
+        "Magnetic Resonance in Medicine 49(4):771-775",
+        2003,
+        "10.1002/mrm.10410",
+    ),
+    "jiang2015": Reference(
+        "article",
+        "Jiang, Yun and Ma, Dan and Seiberlich, Nicole and Gulani, Vikas and Griswold, Mark A.",
+        "MR fingerprinting using fast imaging with steady state precession (FISP) with spiral readout",
+        "Magnetic Resonance in Medicine 74(6):1621-1631",
+        2015,
+        "10.1002/mrm.25559",
+    ),
     "lecam1956": Reference(
         "article",
         "Le Cam, Lucien",
@@ -261,6 +277,14 @@ REFERENCES: dict[str, Reference] = {
         "Cambridge University Press",
         1998,
         doi="10.1017/CBO9780511802256",
+    ),
+    "weigel2015": Reference(
+        "article",
+        "Weigel, Matthias",
+        "Extended phase graphs: dephasing, RF pulses, and echoes - pure and simple",
+        "Journal of Magnetic Resonance Imaging 41(2):266-295",
+        2015,
+        "10.1002/jmri.24619",
     ),
     "zhang2022": Reference(
         "article",

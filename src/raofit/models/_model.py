@@ -6,7 +6,7 @@ import dataclasses
 import math
 import os
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -178,22 +178,25 @@ def _in_chunks(function, model: AbstractSignalModel, parameters: Array):
     n_voxels = math.prod(batch)
     if size is None or n_voxels <= size or isinstance(parameters, jax.core.Tracer):
         return function(model, parameters)
-    n_chunks = -(-n_voxels // size)
     rows = np.asarray(parameters).reshape(n_voxels, -1)
     order = model.lanes_order(rows)
-    rows = np.pad(rows[order], ((0, n_chunks * size - n_voxels), (0, 0)), mode="edge")
+    n_chunks = -(-n_voxels // size)
+    chunks = np.split(np.pad(order, (0, n_chunks * size - n_voxels), mode="edge"), n_chunks)
     is_double = rows.dtype == np.float64
 
-    def run(chunk: np.ndarray):
+    found: Any = None
+
+    def simulate(chunk: np.ndarray):
         with jax.enable_x64(is_double):  # the setting belongs to a thread
-            return jax.tree.map(np.asarray, function(model, jnp.asarray(chunk)))
+            return jax.tree.map(np.asarray, function(model, jnp.asarray(rows[chunk])))
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        chunks = list(pool.map(run, np.split(rows, n_chunks)))
-    back = np.argsort(order)
-    return jax.tree.map(
-        lambda *parts: jnp.asarray(np.concatenate(parts)[back].reshape(*batch, *parts[0].shape[1:])), *chunks
-    )
+        for chunk, parts in zip(chunks, pool.map(simulate, chunks), strict=True):
+            if found is None:
+                found = jax.tree.map(lambda part: np.empty((n_voxels, *part.shape[1:]), part.dtype), parts)
+            for whole, part in zip(jax.tree.leaves(found), jax.tree.leaves(parts), strict=True):
+                whole[chunk] = part
+    return jax.tree.map(lambda whole: jnp.asarray(whole.reshape(*batch, *whole.shape[1:])), found)
 
 
 def as_float(values) -> Array:

@@ -26,6 +26,7 @@ REGISTRY: dict[str, Registered] = {
     "ivim": Registered(IVIM, IVIM),
     "ivim-total": Registered(partial(IVIM, form="total"), IVIM),
     "mrf-fisp": Registered(MRFFISP, MRFFISP),
+    "mrf-fisp-known-b1": Registered(partial(MRFFISP, b1=1.0), MRFFISP),
     "qmt": Registered(QMT, QMT),
     "qmt-times": Registered(partial(QMT, relaxation="times"), QMT),
     "qmt-tied": Registered(partial(QMT, r1s="tied"), QMT),

@@ -55,6 +55,13 @@ INVERSION_EFFICIENCY = ProtocolField(
     hint="1 is a perfect inversion, 0 a saturation, −1 none at all",
     description="the inversion leaves −efficiency times the equilibrium magnetization",
 )
+SLICE_PROFILE = ProtocolField(
+    name="slice_profile",
+    unit="1",
+    plausible=(0.0, 3.0),
+    hint="a profile is the actual over the nominal flip angle, 1 in a perfect slice",
+    description="actual over nominal flip angle at equally spaced places across the slice",
+)
 _PHASE_TOLERANCE = 1e-9
 _FEWEST_STATES = 16
 
@@ -78,8 +85,8 @@ class MRFFISP(AbstractSignalModel):
     rf_phases : a number or one per pulse, rad.
     inversion_time : s.
     inversion_efficiency : 1 for a perfect inversion, 0 for a saturation, −1 for none.
-    slice_profile : actual over nominal flip angle at equally spaced places across half the slice; the signal is the
-        mean over them. None is a perfect slice.
+    slice_profile : actual over nominal flip angle at equally spaced places across the slice, or its half; the signal
+        is the mean over them. 1 is a perfect slice.
     b1 : None for B1 as a parameter, or its known value.
     accuracy : what neglected configurations may contribute to an echo at most, in units of M0. An echo owes to orders
         from k on what was transverse for at least k repetitions on the way up and k on the way down, so at most
@@ -111,10 +118,11 @@ class MRFFISP(AbstractSignalModel):
         RF_PHASES,
         INVERSION_TIME,
         INVERSION_EFFICIENCY,
+        SLICE_PROFILE,
     )
     references: ClassVar[tuple[str, ...]] = ("jiang2015", "weigel2015")
     has_complex_amplitude: ClassVar[bool] = True
-    lanes_at_once: ClassVar[int | None] = 128
+    lanes_at_once: ClassVar[int | None] = 256
 
     name: str
     flip_angles: np.ndarray
@@ -123,8 +131,10 @@ class MRFFISP(AbstractSignalModel):
     rf_phases: np.ndarray
     inversion_time: float
     inversion_efficiency: float
-    slice_profile: np.ndarray | None
+    slice_profile: np.ndarray
     b1: float | None
+    accuracy: float
+    n_states: int | None
     parameters: tuple[Parameter, ...]
     _steps: Steps
     _sizes: tuple[int, ...]
@@ -139,7 +149,7 @@ class MRFFISP(AbstractSignalModel):
         rf_phases: float | Float[np.ndarray, " pulse"] = 0.0,
         inversion_time: float = 0.0,
         inversion_efficiency: float = 1.0,
-        slice_profile: Float[np.ndarray, " place"] | None = None,
+        slice_profile: float | Float[np.ndarray, " place"] = 1.0,
         b1: float | None = None,
         accuracy: float = 1e-4,
         n_states: int | None = None,
@@ -164,11 +174,11 @@ class MRFFISP(AbstractSignalModel):
         self.inversion_efficiency = float(
             plausible_array(np.asarray(inversion_efficiency, dtype=np.float64), INVERSION_EFFICIENCY)
         )
-        self.slice_profile = None if slice_profile is None else _profile(slice_profile)
+        self.slice_profile = protocol_array(slice_profile, SLICE_PROFILE)
         if b1 is not None and not 0 < b1 < 3:
             raise RaofitError(f"MRFFISP `b1`: expected actual over nominal flip angle, about 1, got {b1:g}")
-        self.b1 = b1
-        self.name = "mrf-fisp"
+        self.b1, self.accuracy, self.n_states = b1, accuracy, n_states
+        self.name = "mrf-fisp" if b1 is None else "mrf-fisp-known-b1"
         self.parameters = _PARAMETERS if b1 is None else _PARAMETERS[:2]
         self._steps = _steps(self)
         self._sizes, self._longest_t2 = _states(self.repetition_times, accuracy, n_states)
@@ -207,16 +217,13 @@ class MRFFISP(AbstractSignalModel):
     def _echoes(self, parameters: Array, n_slopes: int) -> Complex[Array, "measurement slope lane"]:
         t1, t2, *rest = parameters
         b1 = rest[0] if rest else jnp.full_like(t1, self.b1)
-        if self.slice_profile is None:
-            found = self._in_place(Relaxation(t1, t2, b1), n_slopes)
-        else:
-            share = jnp.asarray(self.slice_profile, dtype=t1.dtype)
-            places = [jnp.broadcast_to(values, (share.size, t1.size)).ravel() for values in (t1, t2)]
-            found = self._in_place(Relaxation(*places, (share[:, None] * b1).ravel()), n_slopes)
-            found = found.reshape(*found.shape[:-1], share.size, t1.size)
-            if n_slopes == len(_PARAMETERS):  # a change of B1 changes each place by its share
-                found = found.at[:, len(_PARAMETERS)].multiply(share[:, None])
-            found = jnp.mean(found, axis=-2)
+        share = jnp.asarray(self.slice_profile, dtype=t1.dtype)
+        places = [jnp.broadcast_to(values, (share.size, t1.size)).ravel() for values in (t1, t2)]
+        found = self._in_place(Relaxation(*places, (share[:, None] * b1).ravel()), n_slopes)
+        found = found.reshape(*found.shape[:-1], share.size, t1.size)
+        if n_slopes == len(_PARAMETERS):  # a change of B1 changes each place by its share
+            found = found.at[:, len(_PARAMETERS)].multiply(share[:, None])
+        found = jnp.mean(found, axis=-2)
         return found if jnp.iscomplexobj(found) else jax.lax.complex(found, jnp.zeros_like(found))
 
     def _in_place(self, tissue: Relaxation, n_slopes: int) -> Array:
@@ -225,7 +232,7 @@ class MRFFISP(AbstractSignalModel):
         branches = [
             lambda tissue, size=size: echoes(self._steps, tissue, start, size, n_slopes) for size in self._sizes
         ]
-        needed = jnp.searchsorted(jnp.asarray(self._longest_t2, dtype=tissue.T2.dtype), jnp.max(tissue.T2))
+        needed = jnp.searchsorted(jnp.asarray(self._longest_t2, dtype=tissue.T2.dtype), jnp.max(tissue.T2, initial=0.0))
         return jax.lax.switch(needed, branches, tissue)
 
 
@@ -242,16 +249,6 @@ def _one_per_pulse(values, field: ProtocolField, n_pulses: int) -> np.ndarray:
     if array.size not in (1, n_pulses):
         raise ProtocolError(f"`{field.name}`: expected one number or {n_pulses}, one per pulse, got {array.size}")
     return np.broadcast_to(array, n_pulses).copy()
-
-
-def _profile(values) -> np.ndarray:
-    array = np.atleast_1d(np.asarray(values, dtype=np.float64))
-    if array.ndim != 1 or array.size == 0 or not np.all(np.isfinite(array)) or np.any(array < 0) or not np.any(array):
-        raise RaofitError(
-            "MRFFISP `slice_profile`: expected actual over nominal flip angle at places across the slice, numbers "
-            f"≥ 0 and not all 0, got {np.array2string(array, threshold=4)}"
-        )
-    return array
 
 
 def _steps(model: MRFFISP) -> Steps:

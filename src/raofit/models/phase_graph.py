@@ -21,6 +21,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
 
+_LONGEST = 60.0  # T1 in an interval: its exponential is still a number in single precision
+
 
 class Steps(NamedTuple):
     """What precedes each echo: the time since the last pulse (s), flip angle (rad), phase increment exp(−iΔφ), TE (s).
@@ -52,7 +54,7 @@ def echoes(
     start : longitudinal magnetization before the first step and its derivatives (slope, lane).
     n_states : orders kept; what moves beyond is lost.
     """
-    dtype = jnp.result_type(steps.turn.dtype, tissue.T1.dtype)
+    dtype = _kind(steps.turn, tissue.T1.dtype)
     nothing = jnp.zeros((3, n_states + 2, tissue.T1.shape[-1]), dtype)  # rows: order −1, orders, one beyond
     states = tuple(nothing.at[2, 1].set(start[index]) for index in range(1 + n_slopes))
     inputs = Steps(*(jnp.asarray(values, dtype=_kind(values, tissue.T1.dtype)) for values in steps))
@@ -78,32 +80,32 @@ def _advance(
             jnp.stack([-0.5 * sine * turn, -0.5 * sine * jnp.conj(turn), cosine + 0 * turn]),
         ]
     )
-    e1, e2 = jnp.exp(-step.interval / tissue.T1), jnp.exp(-step.interval / tissue.T2)
-    e1_slope, e2_slope = (
-        factor * step.interval / jnp.square(time) for factor, time in ((e1, tissue.T1), (e2, tissue.T2))
-    )
-    matrix = rotation * jnp.stack([e2, e2, e1])
+    recovery, decay = jnp.minimum(step.interval / tissue.T1, _LONGEST), step.interval / tissue.T2
+    matrix = rotation * jnp.exp(-jnp.stack([decay, decay, recovery]))
+    slope_of_e1, slope_of_e2 = recovery / tissue.T1, decay / tissue.T2  # of their logarithms
     to_echo = jnp.exp(-step.echo_time / tissue.T2)
-    before = _shifted(states[0])
-    after, samples = [], []
-    for index, state in enumerate(states):
-        found = _apply(matrix, _shifted(state))
-        if index == 0:
-            found = found.at[:, 0].add(rotation[:, 2] * (1.0 - e1))
-        elif index == 1:
-            found = found + (rotation[:, 2] * e1_slope)[:, None] * before[2]
-            found = found.at[:, 0].add(-rotation[:, 2] * e1_slope)
-        elif index == 2:
-            by_t2 = rotation[:, :2] * e2_slope
-            found = found + by_t2[:, 0, None] * before[0] + by_t2[:, 1, None] * before[1]
-        else:
-            found = found + step.flip_angle * _quarter_turn(after[0])
-        after.append(found)
-        samples.append(to_echo * found[0, 0])
+    before = states[0].at[2, 1].add(jnp.expm1(recovery))  # E1·(Z + 1/E1 − 1) is what Z recovers to
+    up, down, longitudinal = _shifted(before)
+    found = _apply(matrix, up, down, longitudinal)
+
+    def by_t1(state):
+        state = state.at[2, 1].add(-slope_of_e1 * jnp.exp(recovery))
+        own_up, own_down, own = _shifted(state)
+        return state, _apply(matrix, own_up, own_down, own + slope_of_e1 * longitudinal)
+
+    def by_t2(state):
+        own_up, own_down, own = _shifted(state)
+        return state, _apply(matrix, own_up + slope_of_e2 * up, own_down + slope_of_e2 * down, own)
+
+    def by_b1(state):
+        return state, _apply(matrix, *_shifted(state)) + step.flip_angle * _quarter_turn(found)
+
+    pairs = [(before, found)]
+    pairs += [slope(state) for state, slope in zip(states[1:], (by_t1, by_t2, by_b1), strict=False)]
+    samples = [to_echo * orders[0, 0] for _, orders in pairs]
     if len(samples) > 2:
         samples[2] = samples[2] + samples[0] * step.echo_time / jnp.square(tissue.T2)
-    kept_rows = tuple(_with_edges(state, found) for state, found in zip(states, after, strict=True))
-    return kept_rows, jnp.stack(samples)
+    return tuple(_with_edges(state, orders) for state, orders in pairs), jnp.stack(samples)
 
 
 def _shifted(state: Inexact[Array, "3 row lane"]) -> tuple[Array, Array, Array]:
@@ -111,8 +113,7 @@ def _shifted(state: Inexact[Array, "3 row lane"]) -> tuple[Array, Array, Array]:
     return state[0, :-2], state[1, 2:], state[2, 1:-1]
 
 
-def _apply(matrix: Inexact[Array, "3 3 lane"], columns: tuple[Array, Array, Array]) -> Inexact[Array, "3 order lane"]:
-    up, down, longitudinal = columns
+def _apply(matrix: Inexact[Array, "3 3 lane"], up: Array, down: Array, longitudinal: Array) -> Array:
     return matrix[:, 0, None] * up + matrix[:, 1, None] * down + matrix[:, 2, None] * longitudinal
 
 

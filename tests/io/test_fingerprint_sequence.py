@@ -1,4 +1,4 @@
-"""Sequences of gradient-spoiled fingerprinting: the file has degrees and milliseconds, the model radians and seconds."""
+"""Sequences of gradient-spoiled fingerprinting: degrees and ms in the file, radians and seconds in the model."""
 
 import json
 

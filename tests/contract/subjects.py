@@ -19,11 +19,17 @@ PROTOCOLS = {
     "pulse_durations": [5e-4, *np.linspace(1e-4, 4e-4, 59)],
     "refocusing_angles": np.deg2rad(160.0),
     "repetition_time": 3.5e-3,
+    "repetition_times": 0.01 + 0.002 * np.abs(np.sin(np.arange(60))),
+    "rf_phases": [0.0],
+    "inversion_time": 0.02,
+    "inversion_efficiency": 0.96,
+    "slice_profile": [1.0],
 }
 # Where a model reads one of these fields otherwise.
 OWN_PROTOCOLS = {
     "t1-vfa": {"flip_angles": np.deg2rad([3.0, 10.0, 20.0, 40.0, 80.0, 140.0]), "repetition_time": 15e-3},
     "t1-ir": {"repetition_time": 6.0},
+    "mrf-fisp": {"echo_times": [0.003]},
     "t2-epg": {"echo_times": 0.01 * np.arange(1, 13)},
 }
 LARGEST_AMPLITUDE = 1e4  # stands in for an unbounded amplitude: scanner units

@@ -220,6 +220,22 @@ REFERENCES: dict[str, Reference] = {
         1986,
         doi="10.1148/radiology.161.2.3763909",
     ),
+    "hanicke2003": Reference(
+        "article",
+        "Hänicke, Wolfgang and Vogel, Hans U.",
+        "An analytical solution for the SSFP signal in MRI",
+        "Magnetic Resonance in Medicine 49(4):771-775",
+        2003,
+        "10.1002/mrm.10410",
+    ),
+    "jiang2015": Reference(
+        "article",
+        "Jiang, Yun and Ma, Dan and Seiberlich, Nicole and Gulani, Vikas and Griswold, Mark A.",
+        "MR fingerprinting using fast imaging with steady state precession (FISP) with spiral readout",
+        "Magnetic Resonance in Medicine 74(6):1621-1631",
+        2015,
+        "10.1002/mrm.25559",
+    ),
     "lecam1956": Reference(
         "article",
         "Le Cam, Lucien",

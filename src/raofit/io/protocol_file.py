@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from raofit.core.errors import FileError, ProtocolError
 from raofit.io.bvalues import read_b_values, require_one_per_volume
+from raofit.io.fingerprint_sequence import load_sequence
 from raofit.io.listed_settings import LISTED, SECONDS, Listed, checked, in_json, read_listed
 from raofit.io.pulse_trains import load_trains
 
@@ -71,7 +72,8 @@ def stated_protocol(
     field_names : as for `series_protocol`; or `flip_angles` (rad), `pulse_durations` (s) and `repetition_time` (s) of
         pulse trains.
     bval, te, ti, flip, refocusing : as for `series_protocol`.
-    trains : file of flip-angle trains (see `raofit.io.pulse_trains.load_trains`).
+    trains : file of flip-angle trains (see `raofit.io.pulse_trains.load_trains`), or a fingerprinting sequence (see
+        `raofit.io.fingerprint_sequence.load_sequence`).
     tr : repetition time such as `3.5ms`; of trains, in place of the one in their file.
 
     Raises
@@ -79,7 +81,7 @@ def stated_protocol(
     FileError, ProtocolError
         If settings are missing, unreadable or implausible.
     """
-    if "pulse_durations" in field_names:
+    if has_trains(field_names):
         return trains_protocol(field_names, trains, tr)
     texts = _texts(te, ti, flip, tr, refocusing)
     return {name: _setting(name, (), bval, texts)[0] for name in field_names}
@@ -97,6 +99,11 @@ def _texts(
     }
 
 
+def has_trains(field_names: Sequence[str]) -> bool:
+    """Whether these settings come from a file of pulse trains, or of a fingerprinting sequence."""
+    return "pulse_durations" in field_names or "repetition_times" in field_names
+
+
 def trains_protocol(field_names: Sequence[str], trains: Path | None, tr: str | None) -> dict[str, Any]:
     """Acquisition settings of a model of pulse trains (see `stated_protocol`).
 
@@ -109,6 +116,11 @@ def trains_protocol(field_names: Sequence[str], trains: Path | None, tr: str | N
         raise ProtocolError(
             "the flip-angle trains are missing; give them with --trains FILE (.mat, .toml, .json, .csv)"
         )
+    if "repetition_times" in field_names:
+        if tr is not None:
+            raise ProtocolError(f"--tr {tr}: the repetition times are in {trains}; leave the option out")
+        found = load_sequence(trains)
+        return {name: found[name] for name in field_names}
     found = load_trains(trains).protocol(None if tr is None else _repetition_time(tr))
     return {name: found[name] for name in field_names}
 

@@ -9,6 +9,7 @@ from raofit.models.compressed import Compressed
 from raofit.models.function import FunctionModel
 from raofit.models.inversion_recovery import InversionRecovery
 from raofit.models.ivim import IVIM
+from raofit.models.mrf_fisp import MRFFISP
 from raofit.models.multi_echo_spin_echo import MultiEchoSpinEcho
 from raofit.models.qmt.model import QMT
 from raofit.models.spoiled_gradient_echo import SpoiledGradientEcho
@@ -17,6 +18,7 @@ from raofit.models.t2star import MonoExponentialT2Star
 
 __all__ = [
     "IVIM",
+    "MRFFISP",
     "QMT",
     "REGISTRY",
     "AbstractSignalModel",

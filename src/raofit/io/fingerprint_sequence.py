@@ -1,0 +1,134 @@
+"""Sequences of gradient-spoiled fingerprinting from TOML, JSON or CSV: degrees and milliseconds in the file."""
+
+import csv
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from raofit.core.errors import FileError, ProtocolError
+
+_FOLDER = Path(__file__).parents[1] / "sequences"
+
+
+class _Key(NamedTuple):
+    """A setting in a file: the model's name of it, the factor to its SI unit, its value where the file has none."""
+
+    field: str
+    factor: float
+    default: float | None
+
+
+_KEYS = {
+    "flip_angles_deg": _Key("flip_angles", np.pi / 180, None),
+    "repetition_times_ms": _Key("repetition_times", 1e-3, None),
+    "echo_times_ms": _Key("echo_times", 1e-3, 0.0),
+    "rf_phases_deg": _Key("rf_phases", np.pi / 180, 0.0),
+    "inversion_time_ms": _Key("inversion_time", 1e-3, 0.0),
+    "inversion_efficiency": _Key("inversion_efficiency", 1.0, 1.0),
+    "slice_profile": _Key("slice_profile", 1.0, 1.0),
+}
+_SCALARS = ("inversion_time_ms", "inversion_efficiency")
+_LARGEST_DEGREES, _LEAST_DEGREES = 360.0, 7.0
+
+
+def shipped_sequences() -> dict[str, Path]:
+    """Sequences that come with the package, by name."""
+    return {path.stem: path for path in sorted(_FOLDER.glob("*.toml"))}
+
+
+def load_sequence(path: str | Path) -> dict[str, Any]:
+    """The acquisition settings of `raofit.models.MRFFISP` in a file, or of a sequence that comes with the package.
+
+    - `.toml`, `.json`: `flip_angles_deg` (list) and `repetition_times_ms` (a number or a list); where they differ from
+      0, 0, 0, 1 and 1: `echo_times_ms`, `rf_phases_deg` (numbers or lists), `inversion_time_ms`,
+      `inversion_efficiency` and `slice_profile` (list).
+    - `.csv`: a header with some of these names and one row per pulse; the settings of the inversion in its first row.
+    - the name of a shipped sequence: `fisp-880`.
+
+    Returns
+    -------
+    dict[str, Any]
+        Settings by the model's names, in radians and seconds.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, unreadable, or lacks one of the two.
+    ProtocolError
+        If values are not finite, negative times, or flip angles in radians.
+
+    Examples
+    --------
+    >>> sequence = load_sequence("fisp-880")
+    >>> print(len(sequence["flip_angles"]), sequence["repetition_times"])
+    880 [0.012]
+    """
+    path = shipped_sequences().get(str(path), Path(path))
+    readers = {".toml": _from_toml, ".json": _from_json, ".csv": _from_csv}
+    if path.suffix.lower() not in readers:
+        raise FileError(
+            f"{path}: expected a fingerprinting sequence in a file ending in {', '.join(readers)}, "
+            f"or {' or '.join(shipped_sequences())}"
+        )
+    if not path.is_file():
+        raise FileError(f"{path}: no such file; expected a fingerprinting sequence")
+    content = readers[path.suffix.lower()](path)
+    unknown = [key for key in content if key not in _KEYS]
+    missing = [key for key, entry in _KEYS.items() if entry.default is None and key not in content]
+    if unknown or missing:
+        problem = f"there is no setting `{unknown[0]}`" if unknown else f"no `{missing[0]}` in it"
+        raise FileError(f"{path}: {problem}; a sequence has {', '.join(f'`{key}`' for key in _KEYS)}")
+    return {entry.field: _setting(path, key, content.get(key, entry.default)) for key, entry in _KEYS.items()}
+
+
+def _setting(path: Path, key: str, values: Any) -> np.ndarray | float:
+    try:
+        array = np.atleast_1d(np.asarray(values, dtype=np.float64))
+    except (TypeError, ValueError):
+        raise FileError(f"{path}: expected numbers for `{key}`") from None
+    if array.ndim != 1 or array.size == 0 or not np.all(np.isfinite(array)):
+        raise ProtocolError(f"{path}: expected a list of finite numbers for `{key}`; correct the file")
+    if key.endswith("_ms") and array.min() < 0:
+        raise ProtocolError(f"{path}: expected times ≥ 0 ms for `{key}`, found {array.min():g}; correct the file")
+    if key == "flip_angles_deg" and not _LEAST_DEGREES <= array.max() <= _LARGEST_DEGREES:
+        advice = "multiply radians by 180/π" if array.max() < _LEAST_DEGREES else "they are in degrees"
+        raise ProtocolError(f"{path}: the largest flip angle is {array.max():g}°; {advice}")
+    array = array * _KEYS[key].factor
+    if key not in _SCALARS:
+        return array
+    if np.ptp(array) > 0:
+        raise ProtocolError(f"{path}: expected one number for `{key}`, found {array.size}")
+    return float(array[0])
+
+
+def _from_toml(path: Path) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FileError(f"{path}: this is not valid TOML ({error})") from error
+
+
+def _from_json(path: Path) -> Mapping[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise FileError(f"{path}: this is not valid JSON ({error})") from error
+    if not isinstance(content, Mapping):
+        raise FileError(f"{path}: expected settings by name, such as `flip_angles_deg`")
+    return content
+
+
+def _from_csv(path: Path) -> Mapping[str, Any]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            rows = list(csv.DictReader(stream, skipinitialspace=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise FileError(f"{path}: this is not a CSV file ({error})") from error
+    if not rows:
+        raise FileError(f"{path}: expected a header and one row per pulse, found no rows")
+    columns = {name: [row[name] for row in rows] for name in rows[0] if name}
+    return {name: cells[:1] if name in _SCALARS else cells for name, cells in columns.items()}

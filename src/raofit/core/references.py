@@ -136,6 +136,14 @@ REFERENCES: dict[str, Reference] = {
         1995,
         doi="10.1002/mrm.1910340618",
     ),
+    "hanicke2003": Reference(
+        "article",
+        "Hänicke, Wolfgang and Vogel, Hans U.",
+        "An analytical solution for the SSFP signal in MRI",
+        "Magnetic Resonance in Medicine 49(4):771-775",
+        2003,
+        "10.1002/mrm.10410",
+    ),
     "hennig1988": Reference(
         "article",
         "Hennig, Jürgen",
@@ -143,6 +151,14 @@ REFERENCES: dict[str, Reference] = {
         "Journal of Magnetic Resonance 78(3):397-407",
         1988,
         doi="10.1016/0022-2364(88)90128-X",
+    ),
+    "jiang2015": Reference(
+        "article",
+        "Jiang, Yun and Ma, Dan and Seiberlich, Nicole and Gulani, Vikas and Griswold, Mark A.",
+        "MR fingerprinting using fast imaging with steady state precession (FISP) with spiral readout",
+        "Magnetic Resonance in Medicine 74(6):1621-1631",
+        2015,
+        "10.1002/mrm.25559",
     ),
     "kaandorp2021": Reference(
         "article",
@@ -219,22 +235,6 @@ REFERENCES: dict[str, Reference] = {
         "Radiology 161(2):401-407",
         1986,
         doi="10.1148/radiology.161.2.3763909",
-    ),
-    "hanicke2003": Reference(
-        "article",
-        "Hänicke, Wolfgang and Vogel, Hans U.",
-        "An analytical solution for the SSFP signal in MRI",
-        "Magnetic Resonance in Medicine 49(4):771-775",
-        2003,
-        "10.1002/mrm.10410",
-    ),
-    "jiang2015": Reference(
-        "article",
-        "Jiang, Yun and Ma, Dan and Seiberlich, Nicole and Gulani, Vikas and Griswold, Mark A.",
-        "MR fingerprinting using fast imaging with steady state precession (FISP) with spiral readout",
-        "Magnetic Resonance in Medicine 74(6):1621-1631",
-        2015,
-        "10.1002/mrm.25559",
     ),
     "lecam1956": Reference(
         "article",

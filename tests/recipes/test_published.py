@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from raofit.recipes import published
+from raofit.recipes.named_trainings import named_training
 from raofit.training.adam import learning_rate_at
 
 
@@ -32,3 +33,14 @@ def test_published_learning_rates():
 def test_single_fields_can_be_replaced():
     recipe = published.compact_bias_reduced(max_epochs=3, architecture="compact-small")
     assert (recipe.max_epochs, recipe.patience, recipe.architecture) == (3, 3, "compact-small")
+
+
+def test_a_named_training_leaves_out_what_the_model_does_not_have():
+    whole = named_training("compact-bias-reduced")
+    assert whole.of_parameters(["m0s", "omega0", "B1"]) == whole
+    fisp = whole.of_parameters(["T1", "T2", "B1"])
+    for recipe in fisp:
+        assert (recipe.magnitudes, recipe.is_mirrored) == ((), False)
+        assert recipe.parameter_weights == {"B1": 0.1}
+    assert whole.of_parameters(["T1", "T2"]).recipe.parameter_weights is None
+    assert fisp.recipe.n_realizations == whole.recipe.n_realizations

@@ -38,6 +38,8 @@ def run_set_training(options: TrainOptions, training_set: Path) -> None:
     _check_options(options)
     training = _training(options)
     samples = load_training_set(training_set)
+    if (options.recipe or DEFAULT_RECIPE) in NAMED:
+        training = training.of_parameters(samples.model.parameter_names)
     _check_size(training_set, samples, training)
     initial = None if options.initial is None else load_network(options.initial)
     if initial is not None:

@@ -5,7 +5,7 @@ command goes from the training set to the network.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from raofit.core.errors import RaofitError
@@ -46,10 +46,28 @@ class Training(NamedTuple):
     recipe: TrainingRecipe
     start: TrainingRecipe | None = None
 
+    def of_parameters(self, names: Collection[str]) -> "Training":
+        """The same for a model that has only some of the parameters the recipes name: the rest of them is left out.
+
+        Without a parameter of which the magnitude is estimated, inputs are not mirrored either.
+        """
+        return Training(_restricted(self.recipe, names), self.start and _restricted(self.start, names))
+
     def replacing(self, **changes) -> "Training":
         """The same with some fields of both recipes replaced."""
         start = self.start and dataclasses.replace(self.start, **changes)
         return Training(dataclasses.replace(self.recipe, **changes), start)
+
+
+def _restricted(recipe: TrainingRecipe, names: Collection[str]) -> TrainingRecipe:
+    magnitudes = tuple(name for name in recipe.magnitudes if name in names)
+    factors = {name: factor for name, factor in (recipe.parameter_weights or {}).items() if name in names}
+    return dataclasses.replace(
+        recipe,
+        magnitudes=magnitudes,
+        is_mirrored=recipe.is_mirrored and bool(magnitudes),
+        parameter_weights=factors or None,
+    )
 
 
 def named_training(

@@ -86,16 +86,17 @@ def test_interpolation_reaches_the_bound_at_snr_50_for_t2():
 
 
 def test_interpolation_beats_a_coarse_grid_to_the_bound():
-    """Steps of 8 %, four standard deviations of T2: atoms alone are off by 8 %/√12, the quadratic is not."""
+    """Steps of 17 %, four standard deviations of T2: atoms alone add (17 %)²/12 to the variance of (4 %)², the
+    quadratic some percent."""
     truth, sigma, n_voxels = np.array([1.0, 0.0712]), 0.02, 20_000
     bound = crb(T2, truth, Gaussian(sigma))
     measurements = _noisy(np.tile(np.asarray(T2.signal(truth), np.float64), (n_voxels, 1)), sigma)
-    grid = ParameterGrid({"T2": np.geomspace(0.01, 1.0, 60)})
+    grid = ParameterGrid({"T2": np.geomspace(0.01, 1.0, 30)})
     between, plain = (
         _efficiency(DictionaryMatching(T2, grid, is_interpolated=flag).estimate(measurements).values, truth, bound, 1)
         for flag in (True, False)
     )
-    assert between[0][1] < 1.1 < 1.5 < plain[0][1]
+    assert between[0][1] < 1.15 < 1.5 < plain[0][1]
 
 
 def test_interpolation_reaches_the_bound_along_three_axes_at_once(echoes):
@@ -134,7 +135,7 @@ def test_an_edge_atom_is_flagged_and_keeps_its_value(echoes):
     assert np.all(estimate.diagnostics["is_at_bound"][:, 1])
     grid = ParameterGrid(
         {"R1": [0.9, 1.0, 1.1], "R2": np.linspace(1.05, 9, 30), "omega0": [-20.0, 0.0, 20.0]},
-        where=lambda values: values["R2"] > 5 * values["R1"],
+        where=lambda values: values["R2"] > 5.0,
     )
     beside = DictionaryMatching(ECHOES, grid).estimate(_echo_signals([1.0, 5.2, 0.0]))
     assert list(beside.diagnostics["is_at_bound"]) == [False, True, False]
@@ -143,7 +144,7 @@ def test_an_edge_atom_is_flagged_and_keeps_its_value(echoes):
 @pytest.mark.parametrize("model", [T2, IVIM([0, 10, 20, 50, 100, 200, 400, 800])], ids=["t2", "ivim"])
 def test_a_real_amplitude_is_among_the_values(model):
     names = [item.name for item in model.parameters if not item.is_amplitude]
-    axes = {"T2": T2_GRID.axes["T2"], "f": np.linspace(0.05, 0.6, 12), "D_slow": np.linspace(3e-4, 3e-3, 12)}
+    axes = {"T2": T2_GRID.axes["T2"], "f": np.linspace(0.05, 0.5, 12), "D_slow": np.linspace(3e-4, 3e-3, 12)}
     axes["D_fast"] = np.geomspace(5e-3, 0.2, 12)
     matching = DictionaryMatching(model, ParameterGrid({name: axes[name] for name in names}), is_interpolated=False)
     chosen = np.arange(5, len(matching.atoms.signals), 13)
@@ -180,7 +181,8 @@ def test_voxels_that_cannot_be_matched_are_marked():
 def test_standard_errors_are_the_bound_at_the_match(echoes):
     """At an atom, with |M0| = 3: the bound at M0 = 1 over 9. For magnitudes, that of the Rician density."""
     chosen = np.flatnonzero(np.all((ECHOES_GRID.indices > 1) & (ECHOES_GRID.indices < 28), axis=1))[::997]
-    estimate = echoes.estimate(3.0 * echoes.atoms.signals[chosen])
+    plain = DictionaryMatching(ECHOES, echoes.atoms, ComplexGaussian(0.05), is_interpolated=False)
+    estimate = plain.estimate(3.0 * echoes.atoms.signals[chosen])
     expected = np.sqrt(crb(ECHOES, echoes.atoms.parameters[chosen], ComplexGaussian(0.05)))
     np.testing.assert_allclose(estimate.standard_errors, expected / 3.0, rtol=1e-9)
     noise = Rician(0.2)
@@ -259,7 +261,7 @@ class TestCompression:
         error = np.sqrt(crb(ECHOES, truths, ComplexGaussian(0.01)))
         assert np.median(np.abs(found.values - full.values) / error) < 0.2
         np.testing.assert_allclose(
-            found.diagnostics["relative_residual"], full.diagnostics["relative_residual"], atol=0.01
+            found.diagnostics["relative_residual"], full.diagnostics["relative_residual"], atol=0.02
         )
 
     def test_measurements_may_be_coefficients_already(self, echoes):

@@ -15,7 +15,7 @@ from tests.io.matlab_files import cut_short
 
 B_VALUES = [0, 20, 50, 100, 200, 400, 600, 800]
 GRID = ParameterGrid(
-    {"f": np.linspace(0.05, 0.5, 5), "D_slow": np.linspace(5e-4, 3e-3, 5), "D_fast": np.geomspace(1e-3, 0.1, 6)},
+    {"f": np.linspace(0.05, 0.5, 5), "D_slow": np.linspace(5e-4, 3e-3, 5), "D_fast": np.geomspace(2e-3, 0.1, 6)},
     where=lambda values: values["D_fast"] > 3 * values["D_slow"],
 )
 

@@ -2,8 +2,8 @@
 
 The bare product multiplies the same numbers, in blocks that stay in the cache, on all cores with one BLAS thread each,
 and keeps nothing. Both rates count what a full search multiplies (2 or 4 real multiplications per coefficient, atom and
-voxel, and as many additions), so a search that skips atoms can be faster than the product. Memory is the rise of the peak
-while matching, measurements not counted. Agreement with brute force in double precision is that of
+voxel, and as many additions), so a search that skips atoms can be faster than the product. Memory is the rise of the
+peak while matching, measurements not counted. Agreement with brute force in double precision is that of
 `RAOFIT_BENCH_BRUTE` voxels (20 000); the volume has `RAOFIT_BENCH_VOXELS` (655 360).
 """
 

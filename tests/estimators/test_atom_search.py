@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from raofit.estimators import atom_search
-from raofit.estimators.atom_search import AtomSearch
+from raofit.estimators.atom_search import AtomSearch, _State
 
 N_ATOMS, N_COEFFICIENTS, N_VOXELS = 3000, 6, 600
 GENERATOR = np.random.default_rng(0)
@@ -50,7 +50,7 @@ def test_every_voxel_gets_the_atom_of_brute_force(name, noise):
     np.testing.assert_allclose(score, scores[0], atol=1e-14)
 
 
-@pytest.mark.parametrize("scale", [1e-30, 1e30])
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
 def test_the_scale_of_a_measurement_does_not_matter(scale):
     measurements = noisy(ATOMS["complex"], 0.05)
     search = AtomSearch(ATOMS["complex"], is_signed=False)
@@ -63,6 +63,22 @@ def test_a_signed_amplitude_leaves_out_what_matches_upside_down():
     found, _ = AtomSearch(atoms, is_signed=True).best(measurements)
     np.testing.assert_array_equal(found, brute_force(atoms, measurements, is_signed=True))
     assert np.any(found != brute_force(atoms, measurements))
+
+
+def test_the_least_bad_of_atoms_that_all_point_away_is_found():
+    """Angles and radii near half a turn, where the triangle inequality alone would say nothing right."""
+    generator = np.random.default_rng(2)
+    atoms = np.abs(generator.normal(size=(3000, 3))) + 0.02
+    measurements = -np.abs(generator.normal(size=(500, 3)))
+    found, _ = AtomSearch(atoms, is_signed=True).best(measurements)
+    np.testing.assert_array_equal(found, brute_force(atoms, measurements, is_signed=True))
+
+
+def test_nothing_is_beyond_reach_where_angles_add_up_to_half_a_turn():
+    search = AtomSearch(ATOMS["real"], is_signed=True)
+    state = _State(2, search.tolerance)
+    state.update(0, np.arange(2), np.cos(np.array([3.0, 2.0], np.float32)))
+    np.testing.assert_allclose(search._reach(state, 0.5), [-1.0, np.cos(2.5)], atol=1e-4)
 
 
 def test_the_first_of_equal_atoms_wins():
@@ -87,11 +103,11 @@ def test_leaves_that_cannot_win_are_skipped(monkeypatch):
     """At little noise most of the products are spared: without that, the search is brute force."""
     search = AtomSearch(ATOMS["real"], is_signed=False)
     measurements = noisy(ATOMS["real"], 1e-3)
-    n_scores = []
-    update = atom_search._State.update
-    monkeypatch.setattr(atom_search._State, "update", lambda *a: (n_scores.append(len(a[2])), update(*a)))
+    n_visits = []
+    visit = AtomSearch._visit
+    monkeypatch.setattr(AtomSearch, "_visit", lambda *a: (n_visits.append(len(a[3])), visit(*a)))
     search.best(measurements)
-    assert sum(n_scores) < 0.3 * N_VOXELS * len(search._leaves)
+    assert sum(n_visits) < 0.3 * N_VOXELS * len(search._leaves)
 
 
 def test_single_precision_errs_less_than_is_allowed_for():

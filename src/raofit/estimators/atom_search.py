@@ -40,8 +40,8 @@ class AtomSearch:
         self.is_signed = is_signed
         unit = _unit(atoms)
         aligned = unit if is_signed else _aligned(unit)
-        self._is_turned = bool(np.iscomplexobj(aligned) and np.any(aligned.imag))
-        vectors = _as_real(aligned) if self._is_turned else np.ascontiguousarray(aligned.real)
+        self._is_turned = bool(np.any(np.imag(aligned)))
+        vectors = _as_real(aligned) if self._is_turned else np.ascontiguousarray(np.real(aligned))
         self._leaves = _leaves(vectors)
         self._atoms = [vectors[leaf] for leaf in self._leaves]
         self._atoms_single = [block.astype(np.float32) for block in self._atoms]
@@ -60,18 +60,25 @@ class AtomSearch:
         single = voxels.astype(np.float32)
         nearness = self._scores(self._centers.astype(np.float32), single)
         first = np.argmax(np.ascontiguousarray(nearness.T), axis=1)
-        state = _State(len(measurements))
+        state = _State(len(measurements), self.tolerance)
         by_leaf = np.argsort(first, kind="stable")
         edges = np.searchsorted(first[by_leaf], np.arange(len(self._leaves) + 1))
         for leaf in np.flatnonzero(np.diff(edges)):
             self._visit(state, leaf, by_leaf[edges[leaf] : edges[leaf + 1]], single)
         nearness[first, np.arange(len(first))] = -2.0
         for leaf, radius in enumerate(self._radii):
-            reach = state.cosine * np.float32(math.cos(radius)) - state.sine * np.float32(math.sin(radius))
+            reach = self._reach(state, radius)
             chosen = np.flatnonzero(nearness[leaf] >= reach - self.tolerance)
             if len(chosen):
                 self._visit(state, leaf, chosen, single)
         return self._rescored(state, voxels)
+
+    def _reach(self, state: "_State", radius: float) -> Float[np.ndarray, " voxel"]:
+        """Cosine of the angle so far plus the radius: beyond it, a center has no better atom around it."""
+        cosine, sine = np.float32(math.cos(radius)), np.float32(math.sin(radius))
+        reach = state.cosine * cosine - state.sine * sine
+        # two directions can add up to more than half a turn; two lines cannot
+        return np.where(state.cosine < -cosine, np.float32(-1.0), reach) if self.is_signed else reach
 
     def _visit(self, state: "_State", leaf: int, chosen: np.ndarray, single: np.ndarray) -> None:
         for start in range(0, len(chosen), _BLOCK):
@@ -115,7 +122,7 @@ class AtomSearch:
         if not np.iscomplexobj(unit):
             return unit[None]
         if not self._is_turned:
-            return np.stack([unit.real, unit.imag])
+            return np.stack([np.real(unit), np.imag(unit)])
         return np.stack([_as_real(unit), _as_real(-1j * unit)])
 
     def _radius(self, center: np.ndarray, atoms: np.ndarray) -> float:
@@ -129,7 +136,8 @@ class AtomSearch:
 class _State:
     """What is known of each voxel: the best score so far as cosine and sine of an angle, and where it was seen."""
 
-    def __init__(self, n_voxels: int):
+    def __init__(self, n_voxels: int, tolerance: np.float32):
+        self.tolerance = tolerance
         self.cosine = np.full(n_voxels, -1.0, np.float32)
         self.sine = np.zeros(n_voxels, np.float32)
         self.visits: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
@@ -141,7 +149,7 @@ class _State:
         cosine = np.maximum(self.cosine[voxels], score)
         self.cosine[voxels] = cosine
         # the sine of the widest angle this score may stand for: rounding moves the angle most where it is small
-        self.sine[voxels] = np.sqrt(np.maximum(1.0 - np.square(cosine), 0.0) + np.float32(1e-5))
+        self.sine[voxels] = np.sqrt(np.maximum(1.0 - np.square(cosine), 0.0) + self.tolerance)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
@@ -168,7 +176,7 @@ def _aligned(unit: np.ndarray) -> np.ndarray:
 
 
 def _as_real(vectors: np.ndarray) -> np.ndarray:
-    return np.concatenate([vectors.real, vectors.imag], axis=-1)
+    return np.concatenate([np.real(vectors), np.imag(vectors)], axis=-1)
 
 
 def _leaves(vectors: Float[np.ndarray, "atom component"]) -> list[Int[np.ndarray, " atom"]]:

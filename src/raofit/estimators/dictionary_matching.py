@@ -176,7 +176,7 @@ class DictionaryMatching:
         if self.model.has_complex_amplitude:
             return samples.astype(np.complex128)
         if self._is_complex:
-            return np.concatenate([samples.real, samples.imag], axis=-1).astype(np.float64)
+            return np.concatenate([np.real(samples), np.imag(samples)], axis=-1).astype(np.float64)
         return samples.astype(np.float64)
 
     @property

@@ -38,7 +38,7 @@ class ParameterGrid:
     ...     where=lambda values: values["T2"] < values["T1"],
     ... )
     >>> len(grid), grid.shape
-    (638, (30, 30, 1))
+    (686, (30, 30, 1))
     """
 
     def __init__(

@@ -11,15 +11,18 @@ if TYPE_CHECKING:
     from raofit.core.progress import ProgressEvent
     from raofit.core.references import cite
     from raofit.core.status import Status
+    from raofit.estimators.dictionary_matching import DictionaryMatching
     from raofit.estimators.estimate import Estimate
     from raofit.estimators.maximum_likelihood import MaximumLikelihood
     from raofit.estimators.network import NetworkEstimator
     from raofit.estimators.one_step import OneStep
+    from raofit.estimators.parameter_grid import ParameterGrid
     from raofit.evaluation.evaluate import Evaluation, evaluate
     from raofit.information.crb import crb
     from raofit.information.subspace import crb_svd_basis, svd_basis
     from raofit.io.basis_file import load_basis
     from raofit.io.coefficients import load_coefficients
+    from raofit.io.dictionary_file import load_dictionary, save_dictionary
     from raofit.io.network_file import load_network, save_network
     from raofit.io.prior_file import named_prior
     from raofit.io.pulse_trains import load_trains
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 __version__ = importlib.metadata.version("raofit")
 
 _HOMES = {
+    "DictionaryMatching": "raofit.estimators.dictionary_matching",
     "Estimate": "raofit.estimators.estimate",
     "Evaluation": "raofit.evaluation.evaluate",
     "FileError": "raofit.core.errors",
@@ -41,6 +45,7 @@ _HOMES = {
     "NetworkEstimator": "raofit.estimators.network",
     "OneStep": "raofit.estimators.one_step",
     "Parameter": "raofit.core.parameter",
+    "ParameterGrid": "raofit.estimators.parameter_grid",
     "Prior": "raofit.training.prior",
     "ProgressEvent": "raofit.core.progress",
     "ProtocolError": "raofit.core.errors",
@@ -54,10 +59,12 @@ _HOMES = {
     "evaluate": "raofit.evaluation.evaluate",
     "load_basis": "raofit.io.basis_file",
     "load_coefficients": "raofit.io.coefficients",
+    "load_dictionary": "raofit.io.dictionary_file",
     "load_network": "raofit.io.network_file",
     "load_training_set": "raofit.io.training_set_file",
     "load_trains": "raofit.io.pulse_trains",
     "named_prior": "raofit.io.prior_file",
+    "save_dictionary": "raofit.io.dictionary_file",
     "save_network": "raofit.io.network_file",
     "save_training_set": "raofit.io.training_set_file",
     "simulate_training_set": "raofit.recipes.training_set",
@@ -67,6 +74,7 @@ _HOMES = {
 _MODULES = ("losses", "models", "noise", "recipes")
 
 __all__ = [
+    "DictionaryMatching",
     "Estimate",
     "Evaluation",
     "FileError",
@@ -75,6 +83,7 @@ __all__ = [
     "NetworkEstimator",
     "OneStep",
     "Parameter",
+    "ParameterGrid",
     "Prior",
     "ProgressEvent",
     "ProtocolError",
@@ -88,6 +97,7 @@ __all__ = [
     "evaluate",
     "load_basis",
     "load_coefficients",
+    "load_dictionary",
     "load_network",
     "load_training_set",
     "load_trains",
@@ -96,6 +106,7 @@ __all__ = [
     "named_prior",
     "noise",
     "recipes",
+    "save_dictionary",
     "save_network",
     "save_training_set",
     "simulate_training_set",

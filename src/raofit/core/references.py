@@ -253,6 +253,15 @@ REFERENCES: dict[str, Reference] = {
         2020,
         doi="10.48550/arXiv.1908.03265",
     ),
+    "ma2013": Reference(
+        "article",
+        "Ma, Dan and Gulani, Vikas and Seiberlich, Nicole and Liu, Kecheng and Sunshine, Jeffrey L. and "
+        "Duerk, Jeffrey L. and Griswold, Mark A.",
+        "Magnetic resonance fingerprinting",
+        "Nature 495(7440):187-192",
+        2013,
+        doi="10.1038/nature11971",
+    ),
     "mao2023": Reference(
         "article",
         "Mao, Andrew and Flassbeck, Sebastian and Gultekin, Cem and Assländer, Jakob",

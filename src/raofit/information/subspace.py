@@ -18,13 +18,13 @@ Signals = Inexact[np.ndarray, "voxel measurement"]
 Jacobians = Inexact[np.ndarray, "voxel measurement parameter"]
 
 
-def svd_basis(signals: Signals | Iterable[Signals], rank: int) -> Float[np.ndarray, "measurement coefficient"]:
+def svd_basis(signals: Signals | Iterable[Signals], rank: int | None) -> Float[np.ndarray, "measurement coefficient"]:
     """Orthonormal columns of the subspace that keeps the most energy of `signals`, the most energetic direction first.
 
     Parameters
     ----------
     signals : noise-free signals, any units: one array, or an iterable of arrays so that not all exist at once.
-    rank : number of columns.
+    rank : number of columns; None for as many as the signals span.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def svd_basis(signals: Signals | Iterable[Signals], rank: int) -> Float[np.ndarr
 def crb_svd_basis(
     signals: Signals | Iterable[Signals],
     jacobians: Jacobians | Iterable[Jacobians],
-    rank: int,
+    rank: int | None,
     *,
     weight: float,
     parameters: Sequence[int] | None = None,
@@ -69,7 +69,7 @@ def crb_svd_basis(
     ----------
     signals, jacobians : noise-free signals at M0 = 1 and their derivatives by every unknown of the model; arrays, or
         two iterables of arrays, block by block.
-    rank : number of columns.
+    rank : number of columns; None for as many as the snapshots span.
     weight : share λ of the derivatives, 0 to 1: 0 is `svd_basis`, 1 looks at information alone.
     parameters : indices of the parameters whose bounds matter; default: all. The others are still unknown.
     fisher : "hermitian" takes parameters to be complex, as [mao2023] does.
@@ -177,12 +177,12 @@ def _snapshots(signals, jacobians, weight: float, parameters, fisher: Fisher) ->
             yield weight * np.moveaxis(chosen, -1, 1).reshape(-1, samples.shape[1])
 
 
-def _leading_directions(blocks: Iterable[np.ndarray], rank: int) -> Float[np.ndarray, "measurement coefficient"]:
+def _leading_directions(blocks: Iterable[np.ndarray], rank: int | None) -> Float[np.ndarray, "measurement coefficient"]:
     """Eigenvectors of Σ Re(x)·Re(x)ᵀ + Im(x)·Im(x)ᵀ over all snapshots x with the largest eigenvalues."""
     gram: np.ndarray | None = None
     for block in blocks:
         n_samples = block.shape[1]
-        if not 1 <= rank <= n_samples:
+        if rank is not None and not 1 <= rank <= n_samples:
             raise RaofitError(f"rank: expected 1 to {n_samples} (the number of samples), got {rank}")
         if not np.all(np.isfinite(block)):
             raise RaofitError("signals: expected finite signals and derivatives, got NaN or infinite ones")
@@ -194,10 +194,10 @@ def _leading_directions(blocks: Iterable[np.ndarray], rank: int) -> Float[np.nda
     if gram is None:
         raise RaofitError("signals: expected at least one block of signals, got none")
     n_samples = len(gram)
-    values, vectors = scipy.linalg.eigh(gram, subset_by_index=(n_samples - rank, n_samples - 1))
+    values, vectors = scipy.linalg.eigh(gram, subset_by_index=(n_samples - (rank or n_samples), n_samples - 1))
     n_spanned = int(np.sum(values > values[-1] * n_samples * np.finfo(np.float64).eps))
-    if n_spanned < rank:
+    if rank is not None and n_spanned < rank:
         raise RaofitError(f"rank: the signals span {n_spanned} directions, fewer than the {rank} asked for")
-    basis = vectors[:, ::-1]
-    largest = basis[np.argmax(np.abs(basis), axis=0), np.arange(rank)]
+    basis = vectors[:, ::-1][:, :n_spanned]
+    largest = basis[np.argmax(np.abs(basis), axis=0), np.arange(basis.shape[1])]
     return basis * np.sign(largest)

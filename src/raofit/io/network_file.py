@@ -22,7 +22,7 @@ from raofit.core.errors import FileError, ProtocolError
 from raofit.estimators.network import NetworkEstimator, describe_protocol
 from raofit.io.output import new_file
 from raofit.io.shipped_networks import network_path
-from raofit.io.training_set_file import model_settings
+from raofit.io.stored_model import model_settings
 from raofit.models import REGISTRY, AbstractSignalModel, Compressed, build
 from raofit.noise import NOISE_MODELS
 from raofit.training.mixture import prior_from_dict

@@ -17,7 +17,8 @@ from raofit.core.progress import Progress, ProgressEvent
 from raofit.io.output import replace
 from raofit.io.provenance import versions
 from raofit.io.stages import StageFolder
-from raofit.io.training_set_file import model_settings, write_training_set
+from raofit.io.stored_model import model_settings
+from raofit.io.training_set_file import write_training_set
 from raofit.models import AbstractSignalModel, Compressed
 from raofit.recipes.training_set import CHUNK, Chunk, check_simulation, chunk_sizes, simulate_chunk
 from raofit.training.prior import AbstractPrior

@@ -27,6 +27,7 @@ _SMALL_CHUNK = 256
 _CHUNK = 4096
 _LANES = 128
 _LARGEST_REMAINDER = 0.5
+_NOTHING_TO_GAIN = 1e-3  # of −log L, 0.05 standard deviations: rounding may make such a start better than its step
 
 
 class OneStep:
@@ -176,7 +177,7 @@ def _step(
             values=best.values.T,
             objective=best.at.objective,
             iterations=best.n_steps,
-            is_converged=best.is_improved & (possible <= _LARGEST_REMAINDER),
+            is_converged=possible <= jnp.where(best.is_improved, _LARGEST_REMAINDER, _NOTHING_TO_GAIN),
             notes=jnp.stack(best.at.notes, axis=-1) if best.at.notes else jnp.zeros((best.values.shape[-1], 0)),
         )
         return solution, possible

@@ -140,8 +140,8 @@ def refused(capsys, folder, before, tokens, words):
 
 MISSING = [
     (["--model", "qmt"], r"the flip-angle trains are missing; give them with --trains"),
-    ([], r"complex coefficients are for the models qmt, .*; say which one with --model"),
-    (["--model", "adc"], r"complex coefficients are for the models qmt"),
+    ([], r"complex coefficients are for the models mrf-fisp, .*, qmt, .*; say which one with --model"),
+    (["--model", "adc"], r"complex coefficients are for the models mrf-fisp, "),
 ]
 
 

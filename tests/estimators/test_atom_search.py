@@ -100,14 +100,18 @@ def test_atoms_of_no_length_never_win():
 
 
 def test_leaves_that_cannot_win_are_skipped(monkeypatch):
-    """At little noise most of the products are spared: without that, the search is brute force."""
+    """At little noise most of the products are spared: without that, the search is brute force.
+
+    Leaves of 32 atoms hardly reach into each other on this three-dimensional grid.
+    """
+    monkeypatch.setattr(atom_search, "_LEAF", 32)
     search = AtomSearch(ATOMS["real"], is_signed=False)
     measurements = noisy(ATOMS["real"], 1e-3)
     n_visits = []
     visit = AtomSearch._visit
     monkeypatch.setattr(AtomSearch, "_visit", lambda *a: (n_visits.append(len(a[3])), visit(*a)))
     search.best(measurements)
-    assert sum(n_visits) < 0.3 * N_VOXELS * len(search._leaves)
+    assert sum(n_visits) < 0.1 * N_VOXELS * len(search._leaves)
 
 
 def test_single_precision_errs_less_than_is_allowed_for():

@@ -1,5 +1,6 @@
 """Deterministic Hypothesis, kept compilations, and the measurements some tests read."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -14,6 +15,8 @@ hypothesis.settings.register_profile("default", deadline=None, derandomize=True,
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
+# Every compiled program maps some pages; at the kernel's limit, 65 530 by default, a process dies in the compiler.
+_MAPS, _MOST_MAPS = Path("/proc/self/maps"), 30_000
 SHARED = Path(os.environ.get("RAOFIT_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 
@@ -36,3 +39,12 @@ def shared_data() -> Path:
 def _own_cache(tmp_path_factory) -> None:
     """Keep networks and compiled programs of tests out of the user's cache folder."""
     os.environ["RAOFIT_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_programs():
+    """Compiled programs are let go when there are very many; what is needed again comes from the cache on disk."""
+    yield
+    if _MAPS.exists() and len(_MAPS.read_bytes().splitlines()) > _MOST_MAPS:
+        jax.clear_caches()
+        gc.collect()

@@ -106,7 +106,7 @@ class MRFFISP(AbstractSignalModel):
     >>> import numpy as np
     >>> fisp = MRFFISP(np.radians([90, 30, 30]), 0.012, inversion_time=0.02)
     >>> print(fisp.signal([1.0, 0.08, 1.0]).real)
-    [-0.960397  0.020389 -0.339524]
+    [-0.960397  0.005964  0.052343]
 
     References: [jiang2015], [weigel2015].
     """

@@ -76,7 +76,7 @@ def _stopped(folder, signal_number, n):
 
 @pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
 def test_stopped_and_repeated_gives_the_same_bytes(folder, capsys, signal_number):
-    n = 60_000
+    n = 150_000
     code, messages = _stopped(folder, signal_number, n)
     if signal_number == signal.SIGINT:
         assert code == 130

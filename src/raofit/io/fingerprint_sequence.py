@@ -1,8 +1,5 @@
 """Sequences of gradient-spoiled fingerprinting from TOML, JSON or CSV: degrees and milliseconds in the file."""
 
-import csv
-import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from raofit.core.errors import FileError, ProtocolError
+from raofit.io.text_formats import read_csv_columns, read_json, read_toml
 
 _FOLDER = Path(__file__).parents[1] / "sequences"
 
@@ -68,7 +66,7 @@ def load_sequence(path: str | Path) -> dict[str, Any]:
     880 [0.012]
     """
     path = shipped_sequences().get(str(path), Path(path))
-    readers = {".toml": _from_toml, ".json": _from_json, ".csv": _from_csv}
+    readers = {".toml": read_toml, ".json": _from_json, ".csv": _from_csv}
     if path.suffix.lower() not in readers:
         raise FileError(
             f"{path}: expected a fingerprinting sequence in a file ending in {', '.join(readers)}, "
@@ -105,30 +103,13 @@ def _setting(path: Path, key: str, values: Any) -> np.ndarray | float:
     return float(array[0])
 
 
-def _from_toml(path: Path) -> Mapping[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FileError(f"{path}: this is not valid TOML ({error})") from error
-
-
 def _from_json(path: Path) -> Mapping[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise FileError(f"{path}: this is not valid JSON ({error})") from error
+    content = read_json(path)
     if not isinstance(content, Mapping):
         raise FileError(f"{path}: expected settings by name, such as `flip_angles_deg`")
     return content
 
 
 def _from_csv(path: Path) -> Mapping[str, Any]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream, skipinitialspace=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise FileError(f"{path}: this is not a CSV file ({error})") from error
-    if not rows:
-        raise FileError(f"{path}: expected a header and one row per pulse, found no rows")
-    columns = {name: [row[name] for row in rows] for name in rows[0] if name}
+    columns = read_csv_columns(path)
     return {name: cells[:1] if name in _SCALARS else cells for name, cells in columns.items()}

@@ -1,9 +1,6 @@
 """Flip-angle trains from what users have: MATLAB files of the field, TOML, JSON, CSV."""
 
-import csv
 import dataclasses
-import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +10,7 @@ from jaxtyping import Float
 
 from raofit.core.errors import FileError, ProtocolError
 from raofit.io.matlab import open_matlab
+from raofit.io.text_formats import read_csv_columns, read_json, read_toml
 
 _ANGLES = ("alpha", "flip_angles", "flip_angles_rad")
 _DURATIONS = ("TRF", "pulse_durations", "pulse_durations_s")
@@ -162,17 +160,11 @@ def _pulses_last(values: np.ndarray) -> np.ndarray:
 
 
 def _from_toml(path: Path) -> tuple[np.ndarray, np.ndarray, float | None]:
-    try:
-        return _from_mapping(path, tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FileError(f"{path}: this is not valid TOML ({error})") from error
+    return _from_mapping(path, read_toml(path))
 
 
 def _from_json(path: Path) -> tuple[np.ndarray, np.ndarray, float | None]:
-    try:
-        return _from_mapping(path, json.loads(path.read_text(encoding="utf-8-sig")))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise FileError(f"{path}: this is not valid JSON ({error})") from error
+    return _from_mapping(path, read_json(path))
 
 
 def _from_mapping(path: Path, content: Any) -> tuple[np.ndarray, np.ndarray, float | None]:
@@ -187,14 +179,7 @@ def _from_mapping(path: Path, content: Any) -> tuple[np.ndarray, np.ndarray, flo
 
 
 def _from_csv(path: Path) -> tuple[np.ndarray, np.ndarray, float | None]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream, skipinitialspace=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise FileError(f"{path}: this is not a CSV file ({error})") from error
-    if not rows:
-        raise FileError(f"{path}: expected a header and one row per pulse, found no rows")
-    columns = {name: [row[name] for row in rows] for name in rows[0] if name}
+    columns = read_csv_columns(path)
     angles, durations = (
         _numbers(path, columns[_key(path, columns, names, what)], f"the {what}")
         for names, what in ((_CSV_ANGLES, "flip angles"), (_CSV_DURATIONS, "pulse durations"))

@@ -12,14 +12,8 @@ from raofit.core.errors import ProtocolError, RaofitError
 from raofit.core.parameter import Parameter
 from raofit.models._model import AbstractSignalModel, ProtocolField, plausible_array, protocol_array
 from raofit.models.phase_graph import Relaxation, Steps, echoes
+from raofit.models.qmt.model import FLIP_ANGLES
 
-FLIP_ANGLES = ProtocolField(
-    name="flip_angles",
-    unit="rad",
-    plausible=(0.0, 2 * np.pi),
-    hint="flip angles in degrees must be multiplied by π/180",
-    description="nominal flip angle of each pulse",
-)
 REPETITION_TIMES = ProtocolField(
     name="repetition_times",
     unit="s",

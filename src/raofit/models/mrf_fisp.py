@@ -122,6 +122,7 @@ class MRFFISP(AbstractSignalModel):
     )
     references: ClassVar[tuple[str, ...]] = ("jiang2015", "weigel2015")
     has_complex_amplitude: ClassVar[bool] = True
+    follows_settings: ClassVar[bool] = False
     lanes_at_once: ClassVar[int | None] = 256
 
     name: str

@@ -25,6 +25,7 @@ from raofit.models._model import check_last_axis
 from raofit.noise import AbstractNoise
 
 _N_TISSUES = 64
+_DIGITS = 6  # of a setting, as a share of its range
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,7 +175,8 @@ def design_protocol(
         best = min(kept, key=lambda end: objective(end)[0])
         if model.lanes_at_once is None:
             best = exchanged(objective, overtime, best, model.n_measurements)
-        after = model.with_settings({name: np.asarray(item) for name, item in space.settings(best).items()})
+        rounded = space.settings(np.round(best, _DIGITS))
+        after = model.with_settings({name: np.asarray(item) for name, item in rounded.items()})
     return Design(
         model,
         after,

@@ -12,6 +12,7 @@ from raofit.information.design import design_protocol
 from raofit.information.design_search import LEAST_WEIGHT, Space, weighted_bound
 from raofit.models import (
     IVIM,
+    MRFFISP,
     BlackBoxModel,
     Compressed,
     InversionRecovery,
@@ -19,7 +20,7 @@ from raofit.models import (
     MonoExponentialT2,
     SpoiledGradientEcho,
 )
-from raofit.noise import Gaussian, Rician
+from raofit.noise import ComplexGaussian, Gaussian, Rician
 
 KEY = jax.random.key(0)
 PAPER = [0, 10, 20, 30, 50, 80, 100, 200, 400, 800]
@@ -49,7 +50,7 @@ def two_point(x, n_first, n_echoes):
 
 @pytest.mark.parametrize("n_echoes", [2, 5, 9])
 def test_unknown_amplitude_wants_two_echo_times_in_the_best_whole_numbers(n_echoes):
-    found = design_t2(n_echoes)
+    found = design_t2(n_echoes, n_starts=1)
     best = [
         scipy.optimize.minimize_scalar(two_point, bounds=(0.5, 2.5), args=(first, n_echoes), method="bounded")
         for first in range(1, n_echoes)
@@ -148,6 +149,19 @@ def test_a_start_that_says_nothing_is_left():
     found = design_protocol(MonoExponentialADC([0, 0, 0]), Gaussian(0.02), {"b_values": (0, 3000)}, key=KEY)
     assert np.isinf(found.factor)
     assert np.isfinite(found.objective_after)
+
+
+def test_flip_angles_of_a_fingerprint():
+    """The stated bound is that of a train built with the new angles."""
+    angles = np.radians(5 + 55 * np.abs(np.sin(np.pi * np.arange(30) / 15)))
+    fisp = MRFFISP(angles, 0.012, echo_times=0.003, inversion_time=0.02, b1=1.0)
+    tissues, noise = np.array([[0.8, 0.07]]), ComplexGaussian(1 / 50)
+    found = design_protocol(fisp, noise, {"flip_angles": (0.05, 1.3)}, key=KEY, tissues=tissues, n_starts=1)
+    rebuilt = MRFFISP(found.after.flip_angles, 0.012, echo_times=0.003, inversion_time=0.02, b1=1.0)
+    np.testing.assert_allclose(found.crb_after, crb(rebuilt, tissues, noise), rtol=1e-12)
+    assert found.factor > 1.5
+    with pytest.raises(RaofitError, match="only `flip_angles` can change, got `echo_times`"):
+        design_protocol(fisp, noise, {"echo_times": (0.0, 0.01)}, key=KEY, tissues=tissues)
 
 
 def test_more_tissues_than_one_are_averaged():

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from raofit.estimators.parameter_grid import ParameterGrid
     from raofit.evaluation.evaluate import Evaluation, evaluate
     from raofit.information.crb import crb
+    from raofit.information.design import Design, design_protocol
     from raofit.information.subspace import crb_svd_basis, svd_basis
     from raofit.io.basis_file import load_basis
     from raofit.io.coefficients import load_coefficients
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __version__ = importlib.metadata.version("raofit")
 
 _HOMES = {
+    "Design": "raofit.information.design",
     "DictionaryMatching": "raofit.estimators.dictionary_matching",
     "Estimate": "raofit.estimators.estimate",
     "Evaluation": "raofit.evaluation.evaluate",
@@ -56,6 +58,7 @@ _HOMES = {
     "cite": "raofit.core.references",
     "crb": "raofit.information.crb",
     "crb_svd_basis": "raofit.information.subspace",
+    "design_protocol": "raofit.information.design",
     "evaluate": "raofit.evaluation.evaluate",
     "load_basis": "raofit.io.basis_file",
     "load_coefficients": "raofit.io.coefficients",
@@ -74,6 +77,7 @@ _HOMES = {
 _MODULES = ("losses", "models", "noise", "recipes")
 
 __all__ = [
+    "Design",
     "DictionaryMatching",
     "Estimate",
     "Evaluation",
@@ -94,6 +98,7 @@ __all__ = [
     "cite",
     "crb",
     "crb_svd_basis",
+    "design_protocol",
     "evaluate",
     "load_basis",
     "load_coefficients",

@@ -155,6 +155,30 @@ def test_protocol_rebuilds_the_model(name):
 
 
 @pytest.mark.parametrize("name", REGISTRY)
+def test_other_settings_make_the_same_signals_as_a_model_built_with_them(name):
+    model = build(name, subjects.protocol_of(name))
+    if not model.follows_settings:
+        pytest.skip("what follows from the settings is computed when the model is built")
+    names = ["flip_angles"] if name.startswith("mrf") else list(model.protocol)
+    shifted = {setting: np.asarray(model.protocol[setting]) * 1.01 for setting in names}
+    parameters = np.array([parameter.typical_value for parameter in model.parameters])
+
+    @jax.jit
+    def signal(settings):
+        return model.with_settings(settings).signal(parameters)
+
+    expected = build(name, model.protocol | shifted).signal(parameters)
+    np.testing.assert_allclose(signal(shifted), expected, rtol=ROUNDING, atol=ROUNDING)
+
+
+def test_function_model_follows_its_settings():
+    model = subjects.model_named("function")
+    other = model.with_settings({"b_values": np.full(10, 300.0)})
+    np.testing.assert_allclose(other.signal([1.0, 1e-3, 1.0]), np.exp(-0.3), rtol=ROUNDING)
+    assert other.protocol["b_values"][0] == 300
+
+
+@pytest.mark.parametrize("name", REGISTRY)
 def test_protocol_outside_what_a_scanner_can_do_is_refused_with_the_unit(name):
     for field in REGISTRY[name].protocol_fields:
         is_number = np.ndim(subjects.PROTOCOLS[field.name]) == 0

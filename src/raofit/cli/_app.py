@@ -16,6 +16,7 @@ _VERBS = {
     "train": ("train:train", "Train a network for a protocol and save it."),
     "evaluate": ("evaluate:evaluate", "Measure bias, standard deviation and RMSE of an estimator."),
     "crb": ("crb:crb", "Print the best precision a protocol can give."),
+    "design": ("design:design", "Choose the settings of a protocol for the best precision."),
     "demo": ("demo:demo", "Make maps of a digital phantom whose truth is known."),
     "reproduce": ("reproduce:reproduce", "Repeat the study of a paper."),
     "simulate": ("simulate:simulate", "Simulate a training set once, for training at any noise level."),

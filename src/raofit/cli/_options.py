@@ -1,5 +1,6 @@
 """Option values that several verbs read: NAME=VALUE lists, bounds, and the settings a model needs."""
 
+import typing
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,6 +8,8 @@ from typing import TYPE_CHECKING
 from raofit.core.errors import RaofitError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from raofit.models import AbstractSignalModel
 
 # Options of `stated_model` that every verb with a protocol of volumes has.
@@ -77,6 +80,22 @@ def default_noise(model: "AbstractSignalModel") -> str:
     if model.has_complex_amplitude:
         return "complex-gaussian"
     return "gaussian" if model.has_signs else "rician"
+
+
+def stated_sigma(model: "AbstractSignalModel", values: "np.ndarray", snr: float | None, sigma: float | None) -> float:
+    """Sigma from --sigma, or from --snr and the true amplitude."""
+    if (snr is None) == (sigma is None):
+        raise RaofitError("give the noise level either as --snr (amplitude over sigma) or as --sigma (signal units)")
+    if snr is None:
+        return typing.cast(float, sigma)
+    if not 0 < snr < float("inf"):
+        raise RaofitError(f"--snr {snr:g}: expected a signal-to-noise ratio > 0")
+    if model.has_complex_amplitude:
+        return 1.0 / snr
+    index = model.amplitude_index
+    if index is None:
+        raise RaofitError(f"--snr: model `{model.name}` has no amplitude to relate it to; give --sigma instead")
+    return float(values[index]) / snr
 
 
 def _split(items: Iterable[str]) -> list[str]:

@@ -1,13 +1,11 @@
 """`raofit crb`: the attainable precision of a protocol."""
 
-import typing
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from raofit.cli._options import default_noise, parse_values
-from raofit.core.errors import RaofitError
+from raofit.cli._options import default_noise, parse_values, stated_sigma
 
 _FLAG = Parameter(negative=())
 
@@ -95,26 +93,10 @@ def crb(
         model, bval=bval, te=te, ti=ti, flip=flip, refocusing=refocusing, trains=trains, tr=tr, basis=basis, rank=rank
     )
     values = parse_values(at, "--at")
-    level = _noise_level(built, point(built, values), snr, sigma)
+    level = stated_sigma(built, point(built, values), snr, sigma)
     distribution = noises.build(noise or default_noise(built), level)
     precisions = attainable_precision(built, distribution, values, fixed=known, fisher=fisher)
     shares = unidentifiable_share(built, distribution, fixed=known, fisher=fisher)
     print_precision(built, distribution, precisions, shares)
     if out is not None:
         write_crb_folder(out, built, distribution, precisions, shares, fixed=known, fisher=fisher, force=force)
-
-
-def _noise_level(model, values, snr: float | None, sigma: float | None) -> float:
-    """Sigma from --sigma, or from --snr and the true amplitude."""
-    if (snr is None) == (sigma is None):
-        raise RaofitError("give the noise level either as --snr (amplitude over sigma) or as --sigma (signal units)")
-    if snr is None:
-        return typing.cast(float, sigma)
-    if not 0 < snr < float("inf"):
-        raise RaofitError(f"--snr {snr:g}: expected a signal-to-noise ratio > 0")
-    if model.has_complex_amplitude:
-        return 1.0 / snr
-    index = model.amplitude_index
-    if index is None:
-        raise RaofitError(f"--snr: model `{model.name}` has no amplitude to relate it to; give --sigma instead")
-    return float(values[index]) / snr

@@ -193,20 +193,29 @@ def unidentifiable_share(
 ) -> dict[str, float]:
     """Share of the typical ranges where √CRB of a parameter exceeds its prior standard deviation.
 
-    The points fill the box of typical ranges evenly (a Kronecker sequence), in the logarithm for log-scaled parameters.
+    The points are those of `typical_points`.
     """
     ranges = resolve_ranges(model.parameters, typical, "typical")
-    unit = _kronecker(n_points, len(model.parameters))
-    points = np.empty_like(unit)
-    for index, (parameter, (low, high)) in enumerate(zip(model.parameters, ranges, strict=True)):
-        is_log = parameter.is_log_scaled
-        points[:, index] = low * (high / low) ** unit[:, index] if is_log else low + (high - low) * unit[:, index]
+    points = typical_points(model, n_points, typical=typical)
     deviations = np.sqrt(crb(model, points, noise, fixed=fixed, fisher=fisher))
     priors = [
         prior_standard_deviation(parameter, pair) for parameter, pair in zip(model.parameters, ranges, strict=True)
     ]
     exceeds = ~(deviations <= np.array(priors))
     return dict(zip(model.parameter_names, exceeds.mean(axis=0).tolist(), strict=True))
+
+
+def typical_points(
+    model: AbstractSignalModel, n_points: int, *, typical: Ranges | None = None
+) -> Float[np.ndarray, "point parameter"]:
+    """Parameter vectors that fill the box of typical ranges evenly, in the logarithm for log-scaled parameters."""
+    ranges = resolve_ranges(model.parameters, typical, "typical")
+    unit = _kronecker(n_points, len(model.parameters))
+    points = np.empty_like(unit)
+    for index, (parameter, (low, high)) in enumerate(zip(model.parameters, ranges, strict=True)):
+        is_log = parameter.is_log_scaled
+        points[:, index] = low * (high / low) ** unit[:, index] if is_log else low + (high - low) * unit[:, index]
+    return points
 
 
 def prior_standard_deviation(parameter: Parameter, limits: tuple[float, float]) -> float:

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import equinox as eqx
 import jax
@@ -44,6 +44,9 @@ class AbstractSignalModel(eqx.Module):
 
     `lanes_at_once` bounds how many voxels a heavy simulator takes at a time, on each of a few threads.
 
+    `follows_settings` is false where `with_settings` cannot work, because what follows from the settings is computed
+    when the model is built.
+
     With `has_complex_amplitude`, a measurement is M0·signal + noise with an unknown complex M0 (equilibrium
     magnetization, receive gain and phase) that is not among the parameters; signals are given at M0 = 1.
     """
@@ -57,6 +60,7 @@ class AbstractSignalModel(eqx.Module):
     preferred_start: ClassVar[Literal["dictionary", "closed-form"]] = "dictionary"
     has_complex_amplitude: ClassVar[bool] = False
     has_signs: ClassVar[bool] = False
+    follows_settings: ClassVar[bool] = True
     lanes_at_once: ClassVar[int | None] = None
 
     @abc.abstractmethod
@@ -88,6 +92,13 @@ class AbstractSignalModel(eqx.Module):
     def protocol(self) -> dict[str, np.ndarray]:
         """Acquisition settings by field name (float64, one value per measurement)."""
         return {field.name: np.asarray(getattr(self, field.name)) for field in self.protocol_fields}
+
+    def with_settings(self, settings: Mapping[str, Float[Array, " measurement"]]) -> Self:
+        """The same model with some entries of `protocol` replaced by as many values, unchecked; JAX may trace them."""
+        names = list(settings)
+        return eqx.tree_at(
+            lambda model: [getattr(model, name) for name in names], self, [settings[name] for name in names]
+        )
 
     @property
     def n_measurements(self) -> int:

@@ -48,6 +48,7 @@ class BlackBoxModel(AbstractSignalModel):
     """
 
     is_differentiable: ClassVar[bool] = False
+    follows_settings: ClassVar[bool] = False
 
     name: str
     parameters: tuple[Parameter, ...]

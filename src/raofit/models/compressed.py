@@ -34,6 +34,7 @@ class Compressed(AbstractSignalModel):
     """
 
     protocol_fields: ClassVar[tuple[ProtocolField, ...]] = ()
+    follows_settings: ClassVar[bool] = False
 
     name: str
     parameters: tuple[Parameter, ...]

@@ -1,6 +1,7 @@
 """A user's own model: a function of the parameters and the protocol, written with `jax.numpy`."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Self
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -63,6 +64,10 @@ class FunctionModel(AbstractSignalModel):
     def protocol(self) -> dict[str, np.ndarray]:
         """Acquisition settings as given."""
         return dict(self.settings)
+
+    def with_settings(self, settings: Mapping[str, Float[Array, " measurement"]]) -> Self:
+        """The same function with other values of some settings."""
+        return eqx.tree_at(lambda model: model.settings, self, self.settings | dict(settings))
 
     def voxel_signal(self, parameters: Float[Array, " parameter"]) -> Inexact[Array, " measurement"]:
         """Signal of one voxel."""

@@ -1,8 +1,10 @@
 """Magnetic-resonance fingerprinting with gradient-spoiled (FISP) trains."""
 
 import math
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Self
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -177,6 +179,17 @@ class MRFFISP(AbstractSignalModel):
         self._steps = _steps(self)
         self._sizes, self._longest_t2 = _states(self.repetition_times, accuracy, n_states)
 
+    def with_settings(self, settings: Mapping[str, Float[Array, " pulse"]]) -> Self:
+        """The same train with other flip angles, the one setting that can change after the model is built."""
+        others = sorted(set(settings) - {FLIP_ANGLES.name})
+        if others:
+            raise RaofitError(
+                f"model `{self.name}`: only `flip_angles` can change, got `{others[0]}`; build a new model"
+            )
+        angles = settings[FLIP_ANGLES.name]
+        steps = self._steps._replace(flip_angle=angles)
+        return eqx.tree_at(_flip_angles_and_steps, self, (angles, steps))
+
     @property
     def n_measurements(self) -> int:
         """Number of echoes."""
@@ -235,6 +248,11 @@ _PARAMETERS = (
     Parameter("T2", "s", (1e-3, 5.0), (0.02, 0.5), "T_2", "transverse relaxation time", is_log_scaled=True),
     Parameter("B1", "1", (0.3, 1.7), (0.7, 1.2), "B_1^+", "actual over nominal flip angle"),
 )
+
+
+def _flip_angles_and_steps(model: MRFFISP) -> tuple:
+    """The parts of a model that follow from its flip angles."""
+    return model.flip_angles, model._steps  # noqa: SLF001
 
 
 def _one_per_pulse(values, field: ProtocolField, n_pulses: int) -> np.ndarray:

@@ -85,6 +85,7 @@ class QMT(AbstractSignalModel):
     protocol_fields: ClassVar[tuple[ProtocolField, ...]] = (FLIP_ANGLES, PULSE_DURATIONS, REPETITION_TIME)
     references: ClassVar[tuple[str, ...]] = ("asslander2022", "zhang2022", "mao2024")
     has_complex_amplitude: ClassVar[bool] = True
+    follows_settings: ClassVar[bool] = False
     lanes_at_once: ClassVar[int | None] = 256
 
     name: str

@@ -1,0 +1,110 @@
+"""`raofit design`: the tables, the files other verbs read, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+from raofit.io.bvalues import read_b_values
+from raofit.io.listed_settings import LISTED, read_listed
+from raofit.io.protocol_output import write_setting
+from tests.cli.helpers import entries, run
+
+PAPER = "0 10 20 30 50 80 100 200 400 800"
+IVIM_AT = "f=0.3,D_slow=0.0017,D_fast=0.08"
+
+
+@pytest.fixture
+def bval(tmp_path):
+    path = tmp_path / "paper.bval"
+    path.write_text(PAPER)
+    return path
+
+
+def table(out):
+    return {row[0]: row[1:] for row in (line.split("\t") for line in out.splitlines() if "\t" in line)}
+
+
+def test_new_b_values_are_shown_written_and_read_by_crb(capsys, tmp_path, bval):
+    folder = tmp_path / "new"
+    free = ["--free", "b_values=0:800", "--snr", 50]
+    code, out, _ = run(
+        capsys, "design", "--bval", bval, *free, "--weight", "D_fast=1", "--at", IVIM_AT, "--out", folder
+    )
+    assert code == 0
+    assert "1.91 times smaller: the new protocol says as much as 1.91 repeats of the given one" in out
+    rows = table(out)
+    assert rows["b_values"][:2] == ["s/mm²", PAPER]
+    assert rows["D_fast"] == ["1", "19.08%", "13.82%"]
+    assert entries(folder) == [".raofit", "design.json", "protocol.bval"]
+    written = read_b_values(folder / "protocol.bval")
+    assert np.all(np.diff(written) >= 0)
+    np.testing.assert_allclose(written, [float(word) for word in rows["b_values"][2].split()], rtol=1e-3)
+    content = json.loads((folder / "design.json").read_text())
+    assert content["Factor"] == pytest.approx(content["ObjectiveBefore"] / content["ObjectiveAfter"])
+    assert content["Settings"]["b_values"]["File"] == "protocol.bval"
+    assert content["Inputs"][0]["Path"] == str(bval)
+    _, out, _ = run(capsys, "crb", "--bval", folder / "protocol.bval", "--snr", 50, "--at", IVIM_AT)
+    assert table(out)["D_fast"][3] == "13.8%"
+
+    code, _, err = run(capsys, "design", "--bval", bval, *free, "--out", folder)
+    assert (code, "exists already" in err) == (2, True)
+
+
+def test_angles_are_in_degrees_and_repetition_times_share_the_given_time(capsys, tmp_path):
+    options = ["--model", "t1-vfa", "--flip", "3,10,20,30", "--tr", "15ms", "--snr", 500, "--at", "T1=1"]
+    free = ["--free", "flip_angles=1:90", "--free", "repetition_time=0.005:0.05"]
+    code, out, _ = run(capsys, "design", *options, *free, "--out", tmp_path / "new")
+    assert code == 0
+    assert "in 0.06 s of 0.06 s" in out
+    angles = np.array([float(word) for word in table(out)["flip_angles"][2].split()])
+    assert np.all((angles >= 1) & (angles <= 90))
+    written = read_listed(str(tmp_path / "new" / "flip_angles.txt"), LISTED["flip_angles"])
+    np.testing.assert_allclose(np.rad2deg(written), angles, rtol=1e-3)
+    times = read_listed(str(tmp_path / "new" / "repetition_time.txt"), LISTED["repetition_time"])
+    assert times.sum() == pytest.approx(0.06, rel=1e-5)
+    code, out, _ = run(capsys, "design", *options, *free, "--longest", 0.04)
+    assert "in 0.04 s of 0.06 s" in out
+
+
+def test_the_same_seed_prints_the_same_protocol(capsys, bval):
+    command = ["design", "--bval", bval, "--free", "b_values=0:500", "--snr", 30, "--starts", 2, "--seed", 3]
+    assert run(capsys, *command)[1] == run(capsys, *command)[1]
+
+
+@pytest.mark.parametrize("name", ["b_values", *LISTED])
+def test_written_settings_are_read_back(tmp_path, name):
+    values = np.array([0.1, 1.25, 2.0]) * (100.0 if name == "b_values" else 1.0)
+    path = write_setting(tmp_path, name, values)
+    read = read_b_values(path) if name == "b_values" else read_listed(str(path), LISTED[name])
+    np.testing.assert_allclose(read, values, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--free", "b_values=0:800"], "give the noise level either as --snr"),
+        (["--free", "b_values", "--snr", 50], "--free b_values: expected NAME=VALUE"),
+        (["--free", "b_values=800:0", "--snr", 50], "lower < upper, got 800 to 0"),
+        (["--free", "b_values=0:8e8", "--snr", 50], "b-values in s/m² must be divided by 1e6"),
+        (["--free", "echo_times=0:1", "--snr", 50], "--free echo_times: model `ivim` has b_values"),
+        (["--free", "b_values=0:800", "--snr", 50, "--weight", "D=1"], "`D` is not a parameter"),
+        (["--free", "b_values=0:800", "--snr", 50, "--at", "D=1"], "`D` is not a parameter"),
+        (["--free", "b_values=0:800", "--snr", 50, "--longest", 3], "no `duration` to compare it with"),
+        (["--free", "b_values=0:800", "--snr", 50, "--starts", 0], "at least one search, got 0"),
+    ],
+)
+def test_what_cannot_be_used_ends_with_one_sentence(capsys, bval, options, words):
+    code, out, err = run(capsys, "design", "--bval", bval, *options)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_bounds_that_make_no_protocol_are_refused(capsys):
+    code, _, err = run(
+        capsys, "design", "--model", "t1-ir-tr", "--ti", "0.1,0.5,2", "--tr", "5", "--free", "inversion_times=0.1:6",
+        "--snr", 50,
+    )  # fmt: skip
+    assert code == 2
+    assert "expected more than the inversion time of 6 s" in err

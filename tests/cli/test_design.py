@@ -92,6 +92,7 @@ def test_written_settings_are_read_back(tmp_path, name):
         (["--free", "b_values=0:800", "--snr", 50, "--at", "D=1"], "`D` is not a parameter"),
         (["--free", "b_values=0:800", "--snr", 50, "--longest", 3], "no `duration` to compare it with"),
         (["--free", "b_values=0:800", "--snr", 50, "--starts", 0], "at least one search, got 0"),
+        (["--model", "mrf-fisp", "--free", "flip_angles=0:1", "--snr", 50], "not trains of pulses; from Python"),
     ],
 )
 def test_what_cannot_be_used_ends_with_one_sentence(capsys, bval, options, words):

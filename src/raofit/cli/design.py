@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from raofit.cli._options import default_noise, parse_bounds, parse_values, stated_sigma
+from raofit.core.errors import RaofitError
 
 _FLAG = Parameter(negative=())
 
@@ -85,13 +86,19 @@ def design(
 
     from raofit import noise as noises
     from raofit.cli._design_run import bounds_of, print_design, repetition_sum, tissues_at, write_design_folder
-    from raofit.cli._options import stated_model
+    from raofit.cli._options import protocol_fields, stated_model
     from raofit.information.design import design_protocol
     from raofit.information.identifiability import point
     from raofit.io.output import require_free
+    from raofit.io.protocol_file import has_trains
 
     if out is not None:
         require_free(out, force=force)
+    if has_trains(protocol_fields(model)):
+        raise RaofitError(
+            f"--model {model}: the verb designs lists of settings, not trains of pulses; from Python, "
+            "raofit.design_protocol designs the flip angles of raofit.models.MRFFISP"
+        )
     known = tuple(name for item in fixed for name in item.split(",") if name)
     built = stated_model(model, bval=bval, te=te, ti=ti, flip=flip, refocusing=refocusing, tr=tr)
     bounds = bounds_of(built, parse_bounds(free, "--free"))

@@ -266,11 +266,11 @@ def _one_per_pulse(values, field: ProtocolField, n_pulses: int) -> np.ndarray:
 def _steps(model: MRFFISP) -> Steps:
     """What precedes each echo; what precedes the first is the inversion time."""
     turns = np.exp(-1j * np.diff(model.rf_phases, prepend=model.rf_phases[0]))
-    is_real = np.all(np.abs(turns.imag) < _PHASE_TOLERANCE)
+    is_real = np.all(np.abs(np.imag(turns)) < _PHASE_TOLERANCE)
     return Steps(
         interval=np.r_[model.inversion_time, model.repetition_times[:-1]],
         flip_angle=model.flip_angles,
-        turn=turns.real if is_real else turns,
+        turn=np.real(turns) if is_real else turns,
         echo_time=model.echo_times,
     )
 

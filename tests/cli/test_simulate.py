@@ -52,6 +52,11 @@ def test_two_processes_write_the_same_bytes_as_one(folder):
     assert (folder / "two.h5").read_bytes() == (folder / "set.h5").read_bytes()
 
 
+def _hears_ctrl_c():
+    """Whoever runs the tests in the background may have Ctrl-C ignored, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def _stopped(folder, signal_number, n):
     """Start the command, stop it when a few chunks are finished, and return its exit code and messages.
 
@@ -60,7 +65,9 @@ def _stopped(folder, signal_number, n):
     command = [sys.executable, "-c", RUN, *_arguments(folder, "--processes", 2, n=n)]
     work = folder / ".set.h5.shards"
     for _ in range(5):
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, preexec_fn=_hears_ctrl_c
+        )
         deadline = time.monotonic() + 60
         while len(list(work.glob("chunk-*.npz"))) < 3 and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -16,7 +16,11 @@ from tests.io.matlab_files import cut_short, write_v73
 
 B_VALUES = (0, 10, 20, 30, 50, 80, 100, 200, 400, 800)
 BASIS = np.linalg.qr(np.random.default_rng(0).normal(size=(10, 6)))[0]
-RUN = "import sys; from raofit.cli import main; sys.exit(main())"
+# Whoever runs the tests in the background may have Ctrl-C ignored, and children inherit that.
+RUN = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from raofit.cli import main; sys.exit(main())"
+)
 
 
 @pytest.fixture
@@ -52,11 +56,6 @@ def test_two_processes_write_the_same_bytes_as_one(folder):
     assert (folder / "two.h5").read_bytes() == (folder / "set.h5").read_bytes()
 
 
-def _hears_ctrl_c():
-    """Whoever runs the tests in the background may have Ctrl-C ignored, and children inherit that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def _stopped(folder, signal_number, n):
     """Start the command, stop it when a few chunks are finished, and return its exit code and messages.
 
@@ -65,9 +64,7 @@ def _stopped(folder, signal_number, n):
     command = [sys.executable, "-c", RUN, *_arguments(folder, "--processes", 2, n=n)]
     work = folder / ".set.h5.shards"
     for _ in range(5):
-        process = subprocess.Popen(
-            command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, preexec_fn=_hears_ctrl_c
-        )
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         deadline = time.monotonic() + 60
         while len(list(work.glob("chunk-*.npz"))) < 3 and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -10,7 +10,7 @@ from raofit.models import QMT, Compressed
 from raofit.noise import ComplexGaussian
 
 WHITE_MATTER = np.array([0.2, 1 / 1.92, 1 / 0.0776, 16.5, 1 / 0.337, 12.4e-6, 0.0, 1.0])
-N = 400
+N = 250
 SNR = 50.0
 COUNTED = 6  # the parameters of tissue; omega0 and B1 are those of the scanner
 
@@ -21,7 +21,7 @@ def test_fits_of_white_matter_attain_the_bound(shared_data):
     On resonance the signal is even in omega0 but for its imaginary part, so the bound takes omega0 for harmless, while
     a free estimate of it (± 100 rad/s at this SNR) enters T2s, B1 and m0s by its square: fits with omega0 free are
     biased there by 0.9 √CRB in T2s and 0.3 in the others (measured on 300 draws), which no fit can avoid.
-    The standard error of a standard deviation is 1/√(2N) = 3.5 % of it; that of a mean adds 1/N to the squared bias.
+    The standard error of a standard deviation is 1/√(2N) = 4.5 % of it; that of a mean adds 1/N to the squared bias.
     """
     with (
         h5py.File(shared_data / "qmt-mao" / "control.mat") as trains,

@@ -39,6 +39,7 @@ def trains(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_an_interrupted_study_resumes_and_writes_everything(capsys, tmp_path, trains, monkeypatch):
     out = tmp_path / "study"
     command = ("reproduce", "zhang2022", "--quick", "--seed", 3, "--out", out, "--trains", trains)

@@ -2,6 +2,7 @@
 
 import h5py
 import numpy as np
+import pytest
 
 from raofit.core.status import Status
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
@@ -15,6 +16,7 @@ SNR = 50.0
 COUNTED = 6  # the parameters of tissue; omega0 and B1 are those of the scanner
 
 
+@pytest.mark.slow
 def test_fits_of_white_matter_attain_the_bound(shared_data):
     """Within 10 % of √CRB and CRB-weighted squared bias below 0.05, plus what chance adds, with omega0 known.
 

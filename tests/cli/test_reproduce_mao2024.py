@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from raofit.cli import _reproduce_mao2024
+from raofit.cli import _reproduce_mao2024, _study_runner
 from raofit.models import QMT
 from raofit.studies import mao2024
 from raofit.studies.mao2024 import NETWORKS, NLLS, ONE_STEP, SHOWN, STEPS, Scale
@@ -79,7 +79,7 @@ def test_an_interrupted_study_resumes_and_writes_everything(capsys, tmp_path, fi
     assert entries(tmp_path) == [".study.stages"]
     stored = np.load(tmp_path / ".study.stages" / "bias-reduced-at-SNR-20.npz")
     with monkeypatch.context() as patch:
-        patch.setattr(_reproduce_mao2024, "train_network", None)  # nothing is trained again
+        patch.setattr(_study_runner, "train_network", None)  # nothing is trained again
         code, printed, message = run(capsys, *command)
     assert code == 0, message
     assert "Continuing the unfinished run" in message

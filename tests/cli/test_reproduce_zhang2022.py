@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from raofit.cli import _reproduce_zhang2022
+from raofit.cli import _reproduce_zhang2022, _study_runner
 from raofit.io.network_file import load_network
 from raofit.studies import zhang2022
 from raofit.studies.zhang2022 import ESTIMATED, GRID_SNRS, PLANES, TITLES, Size
@@ -52,7 +52,7 @@ def test_an_interrupted_study_resumes_and_writes_everything(capsys, tmp_path, tr
     stored = np.load(tmp_path / ".study.stages" / "held-out-evaluation.npz")
 
     with monkeypatch.context() as patch:
-        patch.setattr(_reproduce_zhang2022, "train_network", None)  # nothing is trained again
+        patch.setattr(_study_runner, "train_network", None)  # nothing is trained again
         code, printed, message = run(capsys, *command)
     assert code == 0, message
     assert "Continuing the unfinished run" in message

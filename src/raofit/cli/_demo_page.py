@@ -8,6 +8,7 @@ from matplotlib.figure import Figure as MatplotlibFigure
 
 from raofit.core.status import Status
 from raofit.evaluation.tables import bound_curves, constant_curves, constant_rmse, marginal_curves, summarize
+from raofit.io.provenance import provenance_words
 from raofit.plot import style
 from raofit.plot.curves import Line, plot_curves, plot_tradeoff
 from raofit.plot.maps import plot_map_grid, plot_status_map
@@ -128,12 +129,7 @@ def demo_report(demo: "Demo", figures: Mapping[str, MatplotlibFigure], record: M
         subtitle=f"Simulated IVIM scan, {'×'.join(map(str, demo.scan.shape))} voxels×volumes, SNR {demo.snr:g}; "
         f"{demo.seconds:.0f} s for simulation, training, maps and evaluation.",
         sections=sections,
-        provenance={
-            "command": record["Command"],
-            "seed": demo.seed,
-            "time": record["GeneratedAt"],
-            "versions": ", ".join(f"{name} {version}" for name, version in record["Versions"].items()),
-        },
+        provenance=provenance_words(record, seed=demo.seed),
     )
 
 

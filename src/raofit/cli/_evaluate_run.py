@@ -31,7 +31,7 @@ from raofit.evaluation.tables import (
 from raofit.io.columns import write_csv, write_npz
 from raofit.io.network_file import load_network
 from raofit.io.output import new_folder, require_free
-from raofit.io.provenance import provenance, write_json
+from raofit.io.provenance import provenance, provenance_words, write_json
 from raofit.models import AbstractSignalModel
 from raofit.plot.arrows import plot_arrows
 from raofit.plot.curves import plot_curves, plot_tradeoff
@@ -225,12 +225,7 @@ def evaluation_report(
         title="Bias and variance of " + ", ".join(evaluations),
         subtitle=words,
         sections=[Section("In numbers", [intro, *tables]), Section("In pictures", shown)],
-        provenance={
-            "command": record["Command"],
-            "time": record["GeneratedAt"],
-            "versions": ", ".join(f"{name} {version}" for name, version in record["Versions"].items()),
-            "inputs": ", ".join(f"{item['Path']} ({item['SHA256']})" for item in record["Inputs"]) or "none",
-        },
+        provenance=provenance_words(record),
     )
 
 

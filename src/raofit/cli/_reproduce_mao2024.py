@@ -20,18 +20,17 @@ from raofit.cli._reproduce_common import (
 )
 from raofit.cli._reproduce_mao2024_files import write_study
 from raofit.cli._reproduce_mao2024_slice import load_slice, run_slice
+from raofit.cli._study_runner import StudyRunner
 from raofit.core.progress import Progress
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
 from raofit.estimators.network import NetworkEstimator
 from raofit.estimators.one_step import OneStep
 from raofit.evaluation.evaluate import Estimator, Evaluation
 from raofit.evaluation.packed import pack, unpack
-from raofit.io.network_file import load_network, save_network
 from raofit.io.output import require_free
 from raofit.io.stages import StageFolder
 from raofit.models import Compressed
 from raofit.noise import ComplexGaussian
-from raofit.recipes.train_network import train_network
 from raofit.recipes.training_set import TrainingSet
 from raofit.studies.claims import Claim
 from raofit.studies.mao2024 import (
@@ -62,7 +61,6 @@ from raofit.studies.mao2024_experiments import (
 )
 from raofit.studies.mao2024_recipes import Training
 from raofit.studies.mao2024_results import OutsideStudy, StudyResults, training_record
-from raofit.training.checkpoint import CheckpointFile
 from raofit.training.prior import Prior
 from raofit.training.priors import build as named_prior
 
@@ -121,31 +119,22 @@ def run_mao2024(options: TrainStudyOptions) -> Study:
     return study
 
 
-class Runner:
-    """One stage per experiment; randomness comes from the seed and the stage's name alone."""
+class Runner(StudyRunner):
+    """One stage per experiment."""
 
     def __init__(
         self, options: TrainStudyOptions, scale: Scale, model: Compressed, stages: StageFolder, progress: Progress
     ):
+        super().__init__(options.seed, stages, progress)
         self.options = options
         self.scale = scale
         self.model = model
-        self.stages = stages
-        self.progress = progress
         repetition_time = float(model.protocol["repetition_time"])
         self.prior = named_prior("qmt-mao2024", repetition_time=repetition_time)
         tissue = named_prior("qmt-tissue", repetition_time=repetition_time)
         if not isinstance(tissue, Prior):
             raise TypeError("expected a prior of one component")
         self.tissue = tissue
-
-    def key(self, name: str) -> jax.Array:
-        """Key of a named stage."""
-        return jax.random.fold_in(jax.random.key(self.options.seed), zlib.crc32(name.encode()))
-
-    def named(self, stage: str) -> Progress:
-        """Progress under the name of the stage."""
-        return lambda event: self.progress(dataclasses.replace(event, stage=stage))
 
     def training_set(self) -> TrainingSet:
         """The user's set, or a simulated one."""
@@ -159,22 +148,8 @@ class Runner:
         self, training: Training, samples: TrainingSet, networks: Mapping[str, NetworkEstimator]
     ) -> NetworkEstimator:
         """A network from its file in the stage folder, or trained and stored there."""
-        stage = f"network {training.name}"
-        path = self.stages.file(stage, ".raofit")
-        if not path.is_file():
-            checkpoint = CheckpointFile(self.stages.file(stage, ".checkpoint"))
-            network = train_network(
-                self.model,
-                training.recipe,
-                data=samples,
-                key=self.key(stage),
-                initial=None if training.initial is None else networks[training.initial],
-                progress=self.named(stage),
-                checkpoint=checkpoint,
-            )
-            save_network(path, network, force=True)
-            checkpoint.remove()
-        return load_network(path)
+        initial = None if training.initial is None else networks[training.initial]
+        return self.trained(training.name, self.model, training.recipe, samples, initial=initial)
 
     def held_out(self, networks: Mapping[str, NetworkEstimator]) -> dict:
         """Networks and one-step estimation on fingerprints of tissue: at each SNR, and each at its own."""

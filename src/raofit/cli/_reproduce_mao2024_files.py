@@ -13,7 +13,7 @@ from raofit.evaluation.tables import result_columns
 from raofit.io.columns import write_csv, write_npz
 from raofit.io.network_file import save_network
 from raofit.io.output import new_folder
-from raofit.io.provenance import provenance, write_json
+from raofit.io.provenance import provenance, provenance_words, write_json
 from raofit.plot import mao2024 as plots
 from raofit.plot.mao2024_slice import figure_residual, figure_slice
 from raofit.report import write_report
@@ -51,14 +51,7 @@ def write_study(study: "Study") -> None:
             n_training=study.n_training,
             repetition_time=float(study.model.protocol["repetition_time"]),
             minutes=study.minutes,
-            provenance={
-                "command": record["Command"],
-                "seed": options.seed,
-                "time": record["GeneratedAt"],
-                "platform": record["Platform"],
-                "versions": ", ".join(f"{name} {version}" for name, version in record["Versions"].items()),
-                "inputs": ", ".join(f"{item['Path']} ({item['SHA256']})" for item in record["Inputs"]),
-            },
+            provenance=provenance_words(record, seed=options.seed),
         )
         write_report(folder / "report.html", study_report(page))
 

@@ -3,11 +3,9 @@
 import dataclasses
 import shutil
 import time
-import zlib
 from collections.abc import Mapping
 from functools import cached_property
 
-import jax
 import numpy as np
 
 from raofit.cli._progress import progress_bar
@@ -19,19 +17,18 @@ from raofit.cli._reproduce_common import (
     training_set,
 )
 from raofit.cli._reproduce_zhang2022_files import Study, write_study
+from raofit.cli._study_runner import StudyRunner
 from raofit.core.errors import RaofitError
 from raofit.core.progress import Progress
 from raofit.estimators.network import NetworkEstimator
 from raofit.evaluation.evaluate import Evaluation
 from raofit.evaluation.packed import pack, unpack
 from raofit.io.basis_file import load_basis
-from raofit.io.network_file import load_network, save_network
 from raofit.io.output import require_free
 from raofit.io.prior_file import named_prior
 from raofit.io.stages import StageFolder
 from raofit.io.training_set_file import load_training_set
 from raofit.models import AbstractSignalModel, Compressed
-from raofit.recipes.train_network import train_network
 from raofit.recipes.training_set import TrainingSet
 from raofit.studies import zhang2022 as study
 from raofit.studies.zhang2022 import METHODS, PLANES, Method, Plane, Size
@@ -45,7 +42,6 @@ from raofit.studies.zhang2022_results import (
     plane_signals,
     with_finite_bounds,
 )
-from raofit.training.checkpoint import CheckpointFile
 
 
 def run_zhang2022(options: TrainStudyOptions) -> Study:
@@ -92,8 +88,8 @@ def run_zhang2022(options: TrainStudyOptions) -> Study:
     return finished
 
 
-class Runner:
-    """One stage per result; randomness comes from the seed and the stage's name alone."""
+class Runner(StudyRunner):
+    """One stage per result."""
 
     def __init__(
         self,
@@ -103,20 +99,11 @@ class Runner:
         progress: Progress,
         model: AbstractSignalModel,
     ):
+        super().__init__(options.seed, stages, progress)
         self.options = options
         self.size = size
-        self.stages = stages
-        self.progress = progress
         self.given_model = model
         self.energy_outside = np.zeros(0)
-
-    def key(self, name: str) -> jax.Array:
-        """Key of a named stage."""
-        return jax.random.fold_in(jax.random.key(self.options.seed), zlib.crc32(name.encode()))
-
-    def named(self, stage: str) -> Progress:
-        """Progress under the name of the stage."""
-        return lambda event: self.progress(dataclasses.replace(event, stage=stage))
 
     @cached_property
     def model(self) -> AbstractSignalModel:
@@ -143,21 +130,8 @@ class Runner:
 
     def network(self, method: Method) -> NetworkEstimator:
         """A network from its file in the stage folder, or trained and stored there."""
-        stage = f"network {method.name}"
-        path = self.stages.file(stage, ".safetensors")
-        if not path.is_file():
-            checkpoint = CheckpointFile(self.stages.file(stage, ".checkpoint"))
-            network = train_network(
-                self.model,
-                study.recipe(method, self.size, seed=self.options.seed),
-                data=self.training_set,
-                key=self.key("training"),
-                progress=self.named(stage),
-                checkpoint=checkpoint,
-            )
-            save_network(path, network, force=True)
-            checkpoint.remove()
-        return load_network(path)
+        recipe = study.recipe(method, self.size, seed=self.options.seed)
+        return self.trained(method.name, self.model, recipe, self.training_set, key=self.key("training"))
 
     def held_out(self, networks: Mapping[str, NetworkEstimator]) -> tuple[np.ndarray, dict[str, Evaluation]]:
         """SNRs and evaluations on fingerprints that no training has seen."""

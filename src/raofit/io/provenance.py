@@ -75,3 +75,16 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def provenance_words(record: Mapping[str, Any], *, seed: int | None = None) -> dict[str, object]:
+    """A record of `provenance` as the lines at the end of a page."""
+    words = {} if seed is None else {"seed": seed}
+    return {
+        "command": record["Command"],
+        **words,
+        "time": record["GeneratedAt"],
+        "platform": record["Platform"],
+        "versions": ", ".join(f"{name} {version}" for name, version in record["Versions"].items()),
+        "inputs": ", ".join(f"{item['Path']} ({item['SHA256']})" for item in record["Inputs"]) or "none",
+    }

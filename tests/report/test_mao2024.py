@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from raofit.evaluation.weighted import weighted_columns
 from raofit.plot import mao2024 as plots
 from raofit.plot.mao2024_slice import figure_residual, figure_slice
 from raofit.report import render_report
 from raofit.report.mao2024 import StudyPage, study_report
 from raofit.studies.mao2024 import SCALES, TITLES
 from raofit.studies.mao2024_claims import all_claims
-from raofit.studies.mao2024_results import held_out_columns, summary, tissue_columns
+from raofit.studies.mao2024_results import summary, tissue_columns
 from tests.studies.mao2024_made import PARAMETERS, results
 
 
@@ -61,7 +62,7 @@ def test_figures_show_microseconds(figures):
 
 def test_tables_hold_what_the_summary_holds(made):
     numbers = summary(made)
-    columns = held_out_columns(made)
+    columns = weighted_columns(made.weighted)
     is_cell = (columns["snr"] == 20.0) & (columns["method"] == "bias-reduced") & (columns["parameter"] == "Rx")
     assert is_cell.sum() == 1
     assert columns["variance"][is_cell][0] == numbers["held_out"]["20"]["bias-reduced"]["Rx"]["variance"]["value"]

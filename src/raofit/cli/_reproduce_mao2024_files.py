@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from raofit.evaluation.tables import result_columns
+from raofit.evaluation.weighted import weighted_columns
 from raofit.io.columns import write_csv, write_npz
 from raofit.io.network_file import save_network
 from raofit.io.output import new_folder
@@ -19,7 +20,7 @@ from raofit.plot.mao2024_slice import figure_residual, figure_slice
 from raofit.report import write_report
 from raofit.report.mao2024 import StudyPage, study_report
 from raofit.studies.mao2024 import SHOWN, TISSUES
-from raofit.studies.mao2024_results import held_out_columns, summary, tissue_columns
+from raofit.studies.mao2024_results import summary, tissue_columns
 from raofit.studies.mao2024_slice import SliceStudy
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def study_summary(study: "Study") -> dict:
 
 def _write_tables(folder: Path, study: "Study") -> None:
     results = study.results
-    write_csv(folder / "held-out.csv", held_out_columns(results))
+    write_csv(folder / "held-out.csv", weighted_columns(results.weighted))
     write_csv(folder / "tissues.csv", tissue_columns(results))
     for snr, evaluations in results.held_out.items():
         write_npz(folder / f"held-out-snr-{snr:g}.npz", result_columns(evaluations))

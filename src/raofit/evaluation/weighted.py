@@ -1,7 +1,8 @@
 """Bias and variance in units of the Cramér–Rao bound, over many truths, with bootstrap intervals."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -30,6 +31,9 @@ class WeightedSummary:
     variance: Interval
     share_above: Interval
     slope: Interval
+
+
+_FIELDS = tuple(field.name for field in dataclasses.fields(WeightedSummary))
 
 
 def weighted_summary(
@@ -72,6 +76,35 @@ def squared_bias_ratio(
         n_resamples=n_resamples,
     )
     return interval_of(means[:, 0] / means[:, 1])
+
+
+def plain_summaries(of: Mapping[str, WeightedSummary]) -> dict[str, dict]:
+    """Summaries by parameter as plain values for a file."""
+    return {name: {field: _plain(getattr(found, field)) for field in _FIELDS} for name, found in of.items()}
+
+
+def weighted_columns(
+    by_snr: Mapping[float, Mapping[str, Mapping[str, WeightedSummary]]],
+) -> dict[str, np.ndarray]:
+    """Summaries by SNR, method and parameter as columns for a CSV file, intervals as `_low` and `_high`."""
+    rows: dict[str, list] = {}
+    for snr, by_method in by_snr.items():
+        for method, of in by_method.items():
+            for parameter, found in of.items():
+                cells: dict[str, Any] = {"snr": snr, "method": method, "parameter": parameter}
+                for field in _FIELDS:
+                    value = getattr(found, field)
+                    if isinstance(value, Interval):
+                        cells |= {field: value.value, f"{field}_low": value.low, f"{field}_high": value.high}
+                    else:
+                        cells[field] = value
+                for key, cell in cells.items():
+                    rows.setdefault(key, []).append(cell)
+    return {key: np.array(values) for key, values in rows.items()}
+
+
+def _plain(value: Interval | float) -> dict | float:
+    return value._asdict() if isinstance(value, Interval) else value
 
 
 def _overall_squared_bias(evaluation: Evaluation, names: Sequence[str]) -> Float[np.ndarray, " truth"]:

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from raofit.estimators.network import NetworkEstimator
 from raofit.evaluation.bootstrap import Interval, bootstrap_interval
 from raofit.evaluation.evaluate import Evaluation
-from raofit.evaluation.weighted import WeightedSummary, squared_bias_ratio, weighted_summary
+from raofit.evaluation.weighted import WeightedSummary, plain_summaries, squared_bias_ratio, weighted_summary
 from raofit.studies.mao2024 import BOX_R2F, MSE_CRB, NLLS, REDUCED, SHOWN, TEST_LEVEL, Scale
 from raofit.studies.mao2024_recipes import n_inputs
 from raofit.studies.mao2024_slice import SliceStudy
@@ -126,13 +126,13 @@ def summary(results: StudyResults) -> dict[str, Any]:
     content = {
         "trainings": results.trainings,
         "held_out": {
-            f"{snr:g}": {name: _rows(of) for name, of in by_method.items()}
+            f"{snr:g}": {name: plain_summaries(of) for name, of in by_method.items()}
             for snr, by_method in results.weighted.items()
         },
         "squared_bias_ratio_bias_reduced_to_mse_crb": {
             f"{snr:g}": ratio._asdict() for snr, ratio in results.bias_ratios.items()
         },
-        "random_snr": {name: _rows(of) for name, of in results.weighted_at_random_snr.items()},
+        "random_snr": {name: plain_summaries(of) for name, of in results.weighted_at_random_snr.items()},
         "figure_1": {
             "R2f": BOX_R2F,
             "bias": box_bias,
@@ -183,23 +183,6 @@ def slice_numbers(study: SliceStudy) -> dict[str, Any]:
     }
 
 
-def held_out_columns(results: StudyResults) -> dict[str, np.ndarray]:
-    """The table of held-out fingerprints as columns for a CSV file."""
-    rows: dict[str, list] = {}
-    for snr, by_method in results.weighted.items():
-        for method, of in by_method.items():
-            for parameter, found in of.items():
-                cells = {"snr": snr, "method": method, "parameter": parameter}
-                for quantity in ("squared_bias", "variance", "share_above", "slope"):
-                    interval: Interval = getattr(found, quantity)
-                    cells |= {quantity: interval.value, f"{quantity}_low": interval.low}
-                    cells |= {f"{quantity}_high": interval.high}
-                cells["median_squared_bias"] = found.median_squared_bias
-                for key, cell in cells.items():
-                    rows.setdefault(key, []).append(cell)
-    return {key: np.array(values) for key, values in rows.items()}
-
-
 def tissue_columns(results: StudyResults) -> dict[str, np.ndarray]:
     """Figure 2 as columns for a CSV file: bias, std and √CRB in percent of the truth."""
     rows: dict[str, list] = {}
@@ -226,14 +209,4 @@ def _curves(evaluation: Evaluation, snrs: Float[np.ndarray, " snr"]) -> dict[str
     return {"snr": snrs.tolist()} | {
         name: {quantity: values[:, index].tolist() for quantity, values in parts.items()}
         for index, name in enumerate(SHOWN)
-    }
-
-
-def _rows(of: Mapping[str, WeightedSummary]) -> dict[str, dict]:
-    def plain(value):
-        return value._asdict() if isinstance(value, Interval) else value
-
-    return {
-        name: {field.name: plain(getattr(found, field.name)) for field in dataclasses.fields(found)}
-        for name, found in of.items()
     }

@@ -94,6 +94,15 @@ REFERENCES: dict[str, Reference] = {
         2016,
         doi="10.1038/sdata.2016.44",
     ),
+    "cox2010": Reference(
+        "article",
+        "Cox, Eleanor F. and Gowland, Penny A.",
+        "Simultaneous quantification of T2 and T'2 using a combined gradient echo-spin echo sequence at ultrahigh "
+        "field",
+        "Magnetic Resonance in Medicine 64(5):1440-1445",
+        2010,
+        doi="10.1002/mrm.22522",
+    ),
     "epstein2022": Reference(
         "article",
         "Epstein, Sean C. and Bray, Timothy J. P. and Hall-Craggs, Margaret and Zhang, Hui",
@@ -295,6 +304,16 @@ REFERENCES: dict[str, Reference] = {
         1995,
         note="Springer",
     ),
+    "orospeusquens2019": Reference(
+        "article",
+        "Oros-Peusquens, Ana-Maria and Loução, Ricardo and Abbas, Zaheer and Gras, Vincent and Zimmermann, Markus and "
+        "Shah, N. Jon",
+        "A Single-Scan, Rapid Whole-Brain Protocol for Quantitative Water Content Mapping With Neurobiological "
+        "Implications",
+        "Frontiers in Neurology 10:1333",
+        2019,
+        doi="10.3389/fneur.2019.01333",
+    ),
     "parker2023": Reference(
         "article",
         "Parker, Christopher S. and Schroder, Anna and Epstein, Sean C. and Cole, James and Alexander, Daniel C. and "
@@ -313,6 +332,15 @@ REFERENCES: dict[str, Reference] = {
         2000,
         doi="10.1006/jmre.2000.2059",
     ),
+    "stanisz2005": Reference(
+        "article",
+        "Stanisz, Greg J. and Odrobina, Ewa E. and Pun, Joseph and Escaravage, Michael and Graham, Simon J. and "
+        "Bronskill, Michael J. and Henkelman, R. Mark",
+        "T1, T2 relaxation and magnetization transfer in tissue at 3T",
+        "Magnetic Resonance in Medicine 54(3):507-512",
+        2005,
+        doi="10.1002/mrm.20605",
+    ),
     "vandervaart1998": Reference(
         "book",
         "van der Vaart, Aad W.",
@@ -328,6 +356,16 @@ REFERENCES: dict[str, Reference] = {
         "Journal of Magnetic Resonance Imaging 41(2):266-295",
         2015,
         doi="10.1002/jmri.24619",
+    ),
+    "wright2008": Reference(
+        "article",
+        "Wright, P. J. and Mougin, O. E. and Totman, J. J. and Peters, A. M. and Brookes, M. J. and Coxon, R. and "
+        "Morris, P. E. and Clemence, M. and Francis, S. T. and Bowtell, R. W. and Gowland, P. A.",
+        "Water proton T1 measurements in brain tissue at 7, 3, and 1.5T using IR-EPI, IR-TSE, and MPRAGE: results and "
+        "optimization",
+        "Magnetic Resonance Materials in Physics, Biology and Medicine 21(1-2):121-130",
+        2008,
+        doi="10.1007/s10334-008-0104-8",
     ),
     "zhang2022": Reference(
         "article",

@@ -38,6 +38,7 @@ class TrainStudyOptions:
     trains, tr, basis : the sequence and the basis of its signals.
     coefficients : a measured slice, or None.
     training_set : an existing set, or None to simulate one.
+    undersampling : acceleration of the undersampled scan of the fingerprinting study; None for no such scan.
     """
 
     out: Path
@@ -50,12 +51,13 @@ class TrainStudyOptions:
     coefficients: Path | None
     training_set: Path | None
     n_processes: int
+    undersampling: float | None = None
 
     @property
     def inputs(self) -> list[Path]:
-        """The files it reads."""
+        """The files it reads; a sequence that comes with raofit is none."""
         given = (self.trains, self.basis, self.coefficients, self.training_set)
-        return [path for path in given if path is not None]
+        return [path for path in given if path is not None and (path.is_file() or path != self.trains)]
 
     @property
     def input_hashes(self) -> dict[str, str]:

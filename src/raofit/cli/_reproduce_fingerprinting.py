@@ -10,6 +10,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from raofit.cli._options import protocol_fields
 from raofit.cli._progress import progress_bar
 from raofit.cli._reproduce_common import TrainStudyOptions, kept_on_interrupt, opened_stages, training_set
 from raofit.cli._reproduce_fingerprinting_files import Study, write_study
@@ -31,7 +32,7 @@ from raofit.noise import ComplexGaussian
 from raofit.recipes.training_set import TrainingSet
 from raofit.studies import fingerprinting as study
 from raofit.studies.brain_phantom import brain_phantom
-from raofit.studies.fingerprinting import CONVENTIONAL, DICTIONARY, NETWORKS, NLLS, ONE_STEP, REDUCED, SNRS, Scale
+from raofit.studies.fingerprinting import DICTIONARY, NETWORKS, NLLS, ONE_STEP, REDUCED, SNRS, Scale
 from raofit.studies.fingerprinting_claims import all_claims
 from raofit.studies.fingerprinting_results import StudyResults, training_record
 from raofit.studies.fingerprinting_scans import (
@@ -59,11 +60,12 @@ def run_fingerprinting(options: TrainStudyOptions) -> Study:
     require_free(options.out, force=options.force)
     scale = study.SCALES[options.scale]
     trains = Path(study.SEQUENCE) if options.trains is None else options.trains
-    train = build(study.MODEL, stated_protocol(_fields(), trains=trains))
+    train = build(study.MODEL, stated_protocol(protocol_fields(study.MODEL), trains=trains))
     settings = {
         "study": "mao2024 mrf",
         "scale": dataclasses.asdict(scale),
         "seed": options.seed,
+        "sequence": trains,
         "undersampling": options.undersampling,
         "inputs": options.input_hashes,
     }
@@ -84,7 +86,8 @@ def run_fingerprinting(options: TrainStudyOptions) -> Study:
             trainings=training_record(runner.networks, scale, len(runner.samples)),
         )
     minutes = (time.perf_counter() - started) / 60
-    finished = Study(options, scale, runner.model, results, all_claims(results), runner.networks, minutes)
+    claims = all_claims(results)
+    finished = Study(options, scale, runner.model, str(trains), results, claims, runner.networks, minutes)
     write_study(finished)
     shutil.rmtree(stages.path, ignore_errors=True)
     return finished
@@ -94,7 +97,12 @@ class Runner(StudyRunner):
     """One stage per result; what a finished stage needs is not made again."""
 
     def __init__(
-        self, options: TrainStudyOptions, scale: Scale, train: AbstractSignalModel, stages: StageFolder, progress: Progress
+        self,
+        options: TrainStudyOptions,
+        scale: Scale,
+        train: AbstractSignalModel,
+        stages: StageFolder,
+        progress: Progress,
     ):
         super().__init__(options.seed, stages, progress)
         self.options = options
@@ -287,9 +295,3 @@ def _seconds_per_voxel(estimator: Estimator, noisy: np.ndarray) -> float:
         jax.block_until_ready(estimator.estimate(noisy).values)
         taken.append(time.perf_counter() - started)
     return min(taken[1:]) / len(noisy)
-
-
-def _fields() -> tuple[str, ...]:
-    from raofit.cli._options import protocol_fields
-
-    return protocol_fields(study.MODEL)

@@ -13,6 +13,7 @@ Study = Literal["epstein2022", "zhang2022", "mao2024"]
 _FLAG = Parameter(negative=())
 _IVIM = Parameter(group="epstein2022")
 _TRAINS = Parameter(group="zhang2022 and mao2024")
+_MRF = Parameter(group="mao2024 --experiment mrf")
 _OF_TRAINS = ("zhang2022", "mao2024")
 _OWNERS = {
     "labels": ("epstein2022",),
@@ -27,7 +28,10 @@ _OWNERS = {
     "coefficients": ("mao2024",),
     "training-set": _OF_TRAINS,
     "processes": _OF_TRAINS,
+    "experiment": ("mao2024",),
+    "undersampling": ("mao2024",),
 }
+_NOT_OF_MRF = ("basis", "tr", "coefficients", "training-set")  # all of this follows from its sequence
 
 
 def reproduce(
@@ -50,6 +54,8 @@ def reproduce(
     coefficients: Annotated[Path | None, _TRAINS] = None,
     training_set: Annotated[Path | None, _TRAINS] = None,
     processes: Annotated[int | None, _TRAINS] = None,
+    experiment: Annotated[Literal["qmt", "mrf"] | None, _TRAINS] = None,
+    undersampling: Annotated[float | None, _MRF] = None,
 ) -> None:
     """Repeat a published study and test its claims.
 
@@ -60,7 +66,8 @@ def reproduce(
     mean squared error.
 
     mao2024: Bias-Reduced networks for magnetization transfer beside those, least squares and the bound, in simulations
-    and (with --coefficients) in a measured brain slice.
+    and (with --coefficients) in a measured brain slice. With --experiment mrf: the same for T1 and T2 from a
+    fingerprinting train, beside dictionary matching, in simulations and in a digital brain.
 
     Writes report.html (the figures of the paper and a verdict on each of its claims), summary.json, and the figures,
     tables and trained networks. A run that was interrupted continues where it was, to the same result, when the same
@@ -92,7 +99,8 @@ def reproduce(
     scale
         desk (default): compact networks, under an hour on two cores. paper: the published sizes, for a GPU.
     trains
-        Flip angles (rad) and pulse durations (s): control.mat of github.com/andrewwmao/BiasReducedNetworks.
+        Flip angles (rad) and pulse durations (s): control.mat of github.com/andrewwmao/BiasReducedNetworks. With
+        --experiment mrf: a sequence file (TOML, JSON, CSV) or fisp-880 (default).
     tr
         Repetition time, for instance 3.5ms; default: the file's, or that of the papers.
     basis
@@ -103,15 +111,19 @@ def reproduce(
         A set from `raofit simulate`, in place of simulating one.
     processes
         Processes that simulate at the same time; default: 1.
+    experiment
+        qmt (default): magnetization transfer. mrf: fingerprinting, with a sequence of our own.
+    undersampling
+        Acceleration of one more scan of the digital brain, with the aliasing of undersampled echoes, for instance 8.
     """
     from raofit.core.errors import RaofitError
 
     given = {
         "labels": labels, "on-bound": on_bound, "scan": scan, "bval": bval, "mask": mask, "scale": scale,
         "trains": trains, "tr": tr, "basis": basis, "coefficients": coefficients, "training-set": training_set,
-        "processes": processes,
+        "processes": processes, "experiment": experiment, "undersampling": undersampling,
     }  # fmt: skip
-    _check(study, {name for name, value in given.items() if value is not None})
+    _check(study, experiment, {name for name, value in given.items() if value is not None})
     if study == "epstein2022":
         if scan is None and (bval is not None or mask is not None):
             raise RaofitError("--bval and --mask describe a measured scan; give it with --scan, or leave them out")
@@ -123,29 +135,39 @@ def reproduce(
         return
     from raofit.cli._reproduce_common import TrainStudyOptions
 
+    if undersampling is not None and not 1 <= undersampling < float("inf"):
+        raise RaofitError(f"--undersampling {undersampling:g}: expected an acceleration of at least 1, such as 8")
     if quick and scale is not None:
         raise RaofitError(f"--quick and --scale {scale} contradict each other; give one of them")
     if processes is not None and processes < 1:
         raise RaofitError(f"--processes {processes}: expected at least 1")
     options = TrainStudyOptions(
         out, "quick" if quick else scale or "desk", seed, force, trains, tr, basis, coefficients, training_set,
-        processes or 1,
+        processes or 1, undersampling,
     )  # fmt: skip
-    _run_of_trains(study, options)
+    _run_of_trains("mrf" if experiment == "mrf" else study, options)
 
 
-def _check(study: Study, given: set[str]) -> None:
+def _check(study: Study, experiment: str | None, given: set[str]) -> None:
     """Raise unless every given option belongs to the study."""
     from raofit.core.errors import RaofitError
 
     for name, owners in _OWNERS.items():
         if name in given and study not in owners:
             raise RaofitError(f"--{name} belongs to {' and '.join(owners)}, not to {study}; leave it out")
+    if experiment == "mrf":
+        for name in _NOT_OF_MRF:
+            if name in given:
+                raise RaofitError(f"--{name} belongs to --experiment qmt, not to mrf; leave it out")
+    elif "undersampling" in given:
+        raise RaofitError("--undersampling belongs to --experiment mrf; give that as well, or leave it out")
 
 
-def _run_of_trains(study: Study, options: "TrainStudyOptions") -> None:
+def _run_of_trains(study: str, options: "TrainStudyOptions") -> None:
     if study == "zhang2022":
         from raofit.cli._reproduce_zhang2022 import run_zhang2022 as run
+    elif study == "mrf":
+        from raofit.cli._reproduce_fingerprinting import run_fingerprinting as run
     else:
         from raofit.cli._reproduce_mao2024 import run_mao2024 as run
     result = run(options)

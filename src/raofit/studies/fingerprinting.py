@@ -13,6 +13,7 @@ import numpy as np
 
 from raofit.estimators.parameter_grid import ParameterGrid
 from raofit.recipes.published import compact_bias_reduced, compact_mse_crb
+from raofit.studies.brain_phantom import TISSUES as BRAIN
 from raofit.studies.mao2024_recipes import Training
 from raofit.training.prior import Prior
 
@@ -38,7 +39,7 @@ TITLES = {
 }
 
 RANGES = {"T1": (0.3, 3.0), "T2": (0.02, 0.3)}  # s, of the training
-TISSUES = {"white matter": "white matter", "gray matter": "cortex"}  # and their names in the digital brain
+TISSUES = {"white matter": "white matter", "gray matter": "cortex"}  # of the curves: their names in the digital brain
 PLANE_MARGIN = 1.5  # the plane of true values reaches beyond the training ranges by this factor
 GRID_RANGES = {"T1": (0.1, 6.0), "T2": (5e-3, 0.8)}  # s, of the dictionary: noise must not carry matches to its edge
 
@@ -122,6 +123,11 @@ def prior() -> Prior:
     return Prior.from_dict(entries)
 
 
+def tissue_values() -> dict[str, tuple[float, float]]:
+    """T1 and T2 (s) of the tissues of the curves."""
+    return {word: (BRAIN[name].T1, BRAIN[name].T2) for word, name in TISSUES.items()}
+
+
 def dictionary_grid(n_atoms: tuple[int, int]) -> ParameterGrid:
     """Atoms with logarithmic steps over `GRID_RANGES`, T2 below T1."""
     axes = {name: np.geomspace(*GRID_RANGES[name], n) for name, n in zip(ESTIMATED, n_atoms, strict=True)}
@@ -130,9 +136,7 @@ def dictionary_grid(n_atoms: tuple[int, int]) -> ParameterGrid:
 
 def plane_axes(n: int) -> dict[str, np.ndarray]:
     """Values of T1 and T2 of the plane, in logarithmic steps."""
-    return {
-        name: np.geomspace(low / PLANE_MARGIN, high * PLANE_MARGIN, n) for name, (low, high) in RANGES.items()
-    }
+    return {name: np.geomspace(low / PLANE_MARGIN, high * PLANE_MARGIN, n) for name, (low, high) in RANGES.items()}
 
 
 def plane_points(axes: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

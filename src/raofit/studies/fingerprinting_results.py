@@ -66,7 +66,7 @@ class StudyResults:
         return self.seconds[slower] / self.seconds[faster]
 
     def plane_image(self, method: str, quantity: str, name: str) -> Float[np.ndarray, "T1 T2"]:
-        """"bias", "std" or "crb_std" of a parameter over the plane in units of the truth; NaN where T2 ≥ T1."""
+        """Bias, std or crb_std of a parameter over the plane in units of the truth; NaN where T2 ≥ T1."""
         evaluation = self.plane[method]
         column = evaluation.parameter_names.index(name)
         image = np.full(self.is_possible.shape, np.nan)
@@ -120,9 +120,7 @@ def scan_numbers(scan: ScanStudy) -> dict[str, Any]:
     present = [name for name in PARENCHYMA if scan.is_in(name).any()]
     return {
         "median_error": {
-            method: {
-                region: _by_name(np.nanmedian(scan.errors(method, region), axis=0)) for region in present
-            }
+            method: {region: _by_name(np.nanmedian(scan.errors(method, region), axis=0)) for region in present}
             for method in scan.values
         },
         "spread": {

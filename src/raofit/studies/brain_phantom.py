@@ -123,7 +123,7 @@ def simulate_images(phantom: BrainPhantom, model: AbstractSignalModel) -> Comple
     columns = [PARAMETERS.index(name) for name in model.parameter_names]
     rows = jnp.asarray(phantom.parameters[phantom.mask][:, columns], dtype=jnp.float32)
     images = np.zeros((model.n_measurements, *phantom.mask.shape), dtype=np.complex64)
-    images[:, phantom.mask] = np.asarray(model.signal(rows)).T * phantom.amplitude[phantom.mask]
+    images[:, phantom.mask] = np.asarray(model.signal(rows)).T * phantom.amplitude[phantom.mask].astype(np.complex64)
     return images
 
 

@@ -80,7 +80,8 @@ def _is_sampled(
     share: Float[np.ndarray, "y x"], turn: Float[np.ndarray, "y x"], angles: Float[np.ndarray, " echo"]
 ) -> Bool[np.ndarray, "echo y x"]:
     """Whether the arm that starts at each angle (in turns) passes through each cell."""
-    return (np.mod(turn - angles[:, None, None] + 0.5 * share, 1.0) < share) | (share >= 1.0)
+    apart = turn - angles[:, None, None]
+    return np.abs(apart - np.round(apart)) <= 0.5 * share
 
 
 def _turn(shape: tuple[int, int], acceleration: float) -> Float[np.ndarray, "y x"]:

@@ -19,7 +19,7 @@ from raofit.noise import NOISE_MODELS
 from raofit.training.networks import Perceptron
 from raofit.training.prior import AbstractPrior
 
-_CHUNK = 65_536  # voxels per call: input, hidden layers and output together stay near the cache
+_CHUNK = 8192  # voxels per call: input, hidden layers and output together stay in the cache
 _SMALLEST_CHUNK = 256
 _THREADS = 2  # one copies while the other computes
 _MOST_LISTED = 40  # protocol values a message can hold

@@ -102,7 +102,7 @@ def trainings(n_start: int, n_reduced: int, n_realizations: int, **changes: Any)
 
 SCALES = {
     "quick": Scale(
-        trainings(4, 2, 4, hidden=(48, 48), n_validation=512), n_training=4096, n_held_out=256, n_draws=20, n_fits=64,
+        trainings(12, 4, 8, hidden=(48, 48), n_validation=512), n_training=16_384, n_held_out=256, n_draws=20, n_fits=64,
         n_fit_draws=16, n_snrs=3, n_snr_draws=200, n_plane=10, n_plane_draws=20, n_atoms=(60, 60), n_timed=8192,
         phantom_size=64,
     ),

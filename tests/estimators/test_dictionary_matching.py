@@ -277,7 +277,7 @@ class TestCompression:
         [
             ({"rank": 3, "energy": 0.9}, "expected one of rank, energy and crb_loss, got rank and energy"),
             ({"rank": 99}, r"rank: expected 1 to 20 \(the number of samples\), got 99"),
-            ({"energy": 1.5}, "energy: expected a share of the atoms' energy between 0 and 1, got 1.5"),
+            ({"energy": 1.5}, "energy: expected a share of the signals' energy between 0 and 1, got 1.5"),
             ({"crb_loss": 0.0}, "crb_loss: expected a relative rise of the bound above 0"),
         ],
     )

@@ -19,6 +19,7 @@ _VERBS = {
     "design": ("design:design", "Choose the settings of a protocol for the best precision."),
     "demo": ("demo:demo", "Make maps of a digital phantom whose truth is known."),
     "reproduce": ("reproduce:reproduce", "Repeat the study of a paper."),
+    "basis": ("basis:basis", "Compute the basis in which the signals of a protocol are best seen."),
     "simulate": ("simulate:simulate", "Simulate a training set once, for training at any noise level."),
 }
 

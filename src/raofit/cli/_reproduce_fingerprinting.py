@@ -226,7 +226,8 @@ class Runner(StudyRunner):
             )  # fmt: skip
 
         return {
-            method: self._stage(f"plane {method}", lambda method=method: compute(method)) for method in study.METHODS
+            method: self._stage(f"plane {method}", lambda method=method: compute(method))
+            for method in study.PLANE_METHODS
         }
 
     def scan(self, name: ScanName) -> ScanStudy:

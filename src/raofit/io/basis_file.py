@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import scipy.io
 from jaxtyping import Inexact
 
 from raofit.core.errors import FileError, ProtocolError
 from raofit.io.matlab import open_matlab
+from raofit.io.output import new_file
 from raofit.models.compressed import checked_basis
 
 _NAMES = ("U", "u", "basis")
@@ -49,3 +51,15 @@ def load_basis(
         return checked_basis(columns[:, :kept], n_measurements)
     except ProtocolError as error:
         raise FileError(f"{path}: {error}") from error
+
+
+def save_basis(path: str | Path, basis: Inexact[np.ndarray, "measurement coefficient"], *, force: bool = False) -> None:
+    """Write a basis to a MATLAB file (version 5, variable `U`, samples along the rows), which `load_basis` reads.
+
+    Raises
+    ------
+    FileError
+        If the file exists and `force` is false.
+    """
+    with new_file(Path(path), force=force) as work, work.open("wb") as stream:
+        scipy.io.savemat(stream, {_NAMES[0]: basis})

@@ -21,6 +21,7 @@ from raofit.studies.fingerprinting import (
     MSE_CRB,
     NLLS,
     ONE_STEP,
+    PLANE_METHODS,
     RANGES,
     REDUCED,
     TITLES,
@@ -43,7 +44,6 @@ COLUMN_TITLES = {
     DICTIONARY_B1: "Dictionary\nwith B1 map",
 }  # fmt: skip
 _BOXED = ("white matter", "cortex")
-_PLANE_COLUMNS = (DICTIONARY, NLLS, MSE_CRB, REDUCED)
 _MILLI = 1e3
 
 
@@ -114,12 +114,12 @@ def figure_snr(results: StudyResults, parameters: Sequence[Parameter]) -> Figure
 def figure_plane(results: StudyResults, name: str, parameter: Parameter) -> Figure:
     """Bias and standard deviation of one parameter over T1 and T2, in units of √CRB; √CRB itself in percent."""
     figure = style.new_figure(13.2, 5.4)
-    grid = figure.subplots(2, len(_PLANE_COLUMNS) + 1, sharex=True, sharey=True)
+    grid = figure.subplots(2, len(PLANE_METHODS) + 1, sharex=True, sharey=True)
     crb = results.plane_image(REDUCED, "crb_std", name)
     limits = {"bias": (-1.0, 1.0, "coolwarm"), "std": (0.0, 2.0, "PuOr")}
     words = {"bias": "bias", "std": "standard deviation"}
     for row, (quantity, (low, high, colors)) in zip(grid, limits.items(), strict=True):
-        for axes, method in zip(row, _PLANE_COLUMNS, strict=False):
+        for axes, method in zip(row, PLANE_METHODS, strict=False):
             values = results.plane_image(method, quantity, name) / crb
             image = _draw_plane(axes, results, values, low, high, colors)
             axes.set_title(COLUMN_TITLES[method], fontsize=9.5)

@@ -29,6 +29,7 @@ ONE_STEP, NLLS, DICTIONARY = "one-step", "nlls", "dictionary"
 NETWORKS = (MSE, MSE_CRB, REDUCED)
 CONVENTIONAL = (ONE_STEP, NLLS, DICTIONARY)
 METHODS = (*NETWORKS, *CONVENTIONAL)
+PLANE_METHODS = (DICTIONARY, NLLS, MSE_CRB, REDUCED)
 TITLES = {
     MSE: "MSE",
     MSE_CRB: "MSE-CRB",
@@ -68,11 +69,11 @@ class Scale:
     n_training: int = 65_536
     n_held_out: int = 2048
     n_draws: int = 100
-    n_fits: int = 512
+    n_fits: int = 256
     n_fit_draws: int = 64
     n_snrs: int = 9
-    n_snr_draws: int = 2000
-    n_plane: int = 24
+    n_snr_draws: int = 1000
+    n_plane: int = 20
     n_plane_draws: int = 100
     n_atoms: tuple[int, int] = (120, 120)
     n_timed: int = 65_536
@@ -102,9 +103,9 @@ def trainings(n_start: int, n_reduced: int, n_realizations: int, **changes: Any)
 
 SCALES = {
     "quick": Scale(
-        trainings(12, 4, 8, hidden=(48, 48), n_validation=512), n_training=16_384, n_held_out=256, n_draws=20, n_fits=64,
-        n_fit_draws=16, n_snrs=3, n_snr_draws=200, n_plane=10, n_plane_draws=20, n_atoms=(60, 60), n_timed=8192,
-        phantom_size=64,
+        trainings(12, 4, 8, hidden=(48, 48), n_validation=512), n_training=16_384, n_held_out=256, n_draws=20,
+        n_fits=64, n_fit_draws=16, n_snrs=3, n_snr_draws=200, n_plane=10, n_plane_draws=20, n_atoms=(60, 60),
+        n_timed=8192, phantom_size=64,
     ),
     "desk": Scale(trainings(24, 20, 16, hidden=(64, 64, 64))),
     "paper": Scale(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from raofit.recipes import published
+from raofit.recipes.named_architectures import network_for
 from raofit.recipes.named_trainings import named_training
 from raofit.training.adam import learning_rate_at
 
@@ -44,3 +45,12 @@ def test_a_named_training_leaves_out_what_the_model_does_not_have():
         assert recipe.parameter_weights == {"B1": 0.1}
     assert whole.of_parameters(["T1", "T2"]).recipe.parameter_weights is None
     assert fisp.recipe.n_realizations == whole.recipe.n_realizations
+
+
+def test_fingerprints_have_a_small_network_without_nuisances():
+    training = named_training("fingerprinting-bias-reduced", {"snr": (20.0, 80.0)})
+    assert training == training.of_parameters(["T1", "T2"])  # nothing to leave out
+    for recipe in training:
+        assert (recipe.hidden, recipe.bound_floor, recipe.snr) == ((64, 64, 64), 0.0, (20.0, 80.0))
+        assert network_for(recipe, ("T1", "T2"), np.ones((4, 2)), 16).n_weights == 9538
+    assert (training.start.n_realizations, training.recipe.n_realizations) == (1, 16)

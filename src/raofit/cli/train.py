@@ -94,7 +94,8 @@ def train(
     recipe
         TOML file with any setting of a recipe; options given here take precedence. For a training set also a name:
         compact-bias-reduced (the default; first trains compact-mse-crb, from which it starts), compact-mse-crb,
-        mao2024-bias-reduced (first trains mao2024-mse-crb), mao2024-mse-crb, or zhang2022.
+        fingerprinting-bias-reduced (first trains fingerprinting-mse-crb), fingerprinting-mse-crb, mao2024-bias-reduced
+        (first trains mao2024-mse-crb), mao2024-mse-crb, or zhang2022.
     initial
         Network file, or the name of a network that comes with raofit, to start from in place of random weights.
     seed

@@ -15,11 +15,17 @@ from raofit.recipes.training_recipe import TrainingRecipe
 NAMED: Mapping[str, Callable[..., TrainingRecipe]] = {
     "compact-mse-crb": published.compact_mse_crb,
     "compact-bias-reduced": published.compact_bias_reduced,
+    "fingerprinting-mse-crb": published.fingerprinting_mse_crb,
+    "fingerprinting-bias-reduced": published.fingerprinting_bias_reduced,
     "mao2024-mse-crb": published.mao2024_mse_crb,
     "mao2024-bias-reduced": published.mao2024_bias_reduced,
     "zhang2022": published.zhang2022,
 }
-_STARTS = {"compact-bias-reduced": "compact-mse-crb", "mao2024-bias-reduced": "mao2024-mse-crb"}
+_STARTS = {
+    "compact-bias-reduced": "compact-mse-crb",
+    "fingerprinting-bias-reduced": "fingerprinting-mse-crb",
+    "mao2024-bias-reduced": "mao2024-mse-crb",
+}
 _SHARED = (  # what two networks must agree in, so that one can start from the other's weights and scales
     "architecture",
     "hidden",

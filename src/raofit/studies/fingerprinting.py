@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from raofit.estimators.parameter_grid import ParameterGrid
-from raofit.recipes.published import compact_bias_reduced, compact_mse_crb
+from raofit.recipes.published import fingerprinting_bias_reduced, fingerprinting_mse_crb
 from raofit.studies.brain_phantom import TISSUES as BRAIN
 from raofit.studies.mao2024_recipes import Training
 from raofit.training.prior import Prior
@@ -87,16 +87,12 @@ def trainings(n_start: int, n_reduced: int, n_realizations: int, **changes: Any)
     ----------
     n_start, n_reduced : epochs of the common start, and of the Bias-Reduced training with `n_realizations` draws.
     """
-    shared = {
-        "snr": SNR_RANGE, "magnitudes": (), "is_mirrored": False, "parameter_weights": None, "bound_floor": 0.0,
-        "n_validation": 2048, **changes,
-    }  # fmt: skip
     longer = n_reduced * n_realizations
-    reduced = compact_bias_reduced(**shared, max_epochs=n_reduced, n_realizations=n_realizations)
+    reduced = fingerprinting_bias_reduced(**changes, max_epochs=n_reduced, n_realizations=n_realizations)
     return (
-        Training("start", compact_mse_crb(**shared, max_epochs=n_start)),
-        Training(MSE, compact_mse_crb(**shared, weights="inverse-mean", max_epochs=n_start + longer)),
-        Training(MSE_CRB, compact_mse_crb(**shared, max_epochs=longer, learning_rate=1e-3), "start"),
+        Training("start", fingerprinting_mse_crb(**changes, max_epochs=n_start)),
+        Training(MSE, fingerprinting_mse_crb(**changes, weights="inverse-mean", max_epochs=n_start + longer)),
+        Training(MSE_CRB, fingerprinting_mse_crb(**changes, max_epochs=longer, learning_rate=1e-3), "start"),
         Training(REDUCED, reduced, "start"),
     )
 
@@ -107,10 +103,10 @@ SCALES = {
         n_fits=64, n_fit_draws=16, n_snrs=3, n_snr_draws=200, n_plane=10, n_plane_draws=20, n_atoms=(60, 60),
         n_timed=8192, phantom_size=64,
     ),
-    "desk": Scale(trainings(24, 20, 16, hidden=(64, 64, 64))),
+    "desk": Scale(trainings(24, 20, 16)),
     "paper": Scale(
-        trainings(24, 60, 16), n_training=262_144, n_held_out=8192, n_draws=200, n_snrs=41, n_plane=48,
-        n_atoms=(320, 320), phantom_size=256,
+        trainings(24, 60, 16, hidden=(128, 128, 128)), n_training=262_144, n_held_out=8192, n_draws=200, n_snrs=41,
+        n_plane=48, n_atoms=(320, 320), phantom_size=256,
     ),
 }  # fmt: skip
 

@@ -8,14 +8,14 @@ import pytest
 from raofit.cli import _reproduce_fingerprinting, _study_runner
 from raofit.io.network_file import load_network
 from raofit.studies import fingerprinting
-from raofit.studies.fingerprinting import METHODS, Scale, trainings
+from raofit.studies.fingerprinting import DICTIONARY, FINE_DICTIONARY, METHODS, Scale, trainings
 from raofit.studies.fingerprinting_scans import DICTIONARY_B1, SCAN_TITLES
 from tests.cli.helpers import entries, run
 
 N_PULSES = 40
 TINY = Scale(
     trainings(1, 1, 2, n_validation=64, hidden=(8,), batch_size=64), rank=4, n_basis=256, n_training=512, n_held_out=32,
-    n_draws=8, n_fits=16, n_fit_draws=4, n_snrs=2, n_snr_draws=8, n_plane=3, n_plane_draws=8, n_atoms=(12, 12),
+    n_draws=8, n_fits=16, n_fit_draws=4, n_snrs=2, n_snr_draws=8, n_plane=3, n_plane_draws=8, n_atoms=(12, 12), n_fine_atoms=(20, 20),
     n_timed=256, phantom_size=32,
 )  # fmt: skip
 
@@ -66,10 +66,11 @@ def test_an_interrupted_study_resumes_and_writes_everything(capsys, tmp_path, se
     of_stage = (stored["one/bias"] ** 2 - stored["one/std"] ** 2 / 7) / stored["one/crb_std"] ** 2
     found = content["held_out"]["20"]["bias-reduced"]["T1"]["squared_bias"]
     assert found["value"] == pytest.approx(of_stage[:, 0].mean(), rel=1e-9)
-    assert set(content["held_out"]["50"]) == set(content["microseconds_per_voxel"]) == set(METHODS)
+    assert set(content["held_out"]["50"]) == set(METHODS)
+    assert set(content["microseconds_per_voxel"]) == {*METHODS, FINE_DICTIONARY}
     assert set(content["scans"]) == set(SCAN_TITLES.values())
     assert DICTIONARY_B1 in content["scans"][SCAN_TITLES["b1"]]["median_error"]
-    assert content["n_atoms"] < 144
+    assert content["n_atoms"][DICTIONARY] < 144
     network = load_network(out / "networks" / "bias-reduced.raofit")
     assert network.parameter_names == ("T1", "T2")
     np.testing.assert_allclose(np.rad2deg(network.model.protocol["flip_angles"][:2]), [10.0, 13.923], atol=1e-3)

@@ -51,6 +51,9 @@ def test_fingerprints_have_a_small_network_without_nuisances():
     training = named_training("fingerprinting-bias-reduced", {"snr": (20.0, 80.0)})
     assert training == training.of_parameters(["T1", "T2"])  # nothing to leave out
     for recipe in training:
-        assert (recipe.hidden, recipe.bound_floor, recipe.snr) == ((64, 64, 64), 0.0, (20.0, 80.0))
-        assert network_for(recipe, ("T1", "T2"), np.ones((4, 2)), 16).n_weights == 9538
+        assert (recipe.hidden, recipe.bound_floor, recipe.snr) == ((32, 32, 32), 0.0, (20.0, 80.0))
+        assert (
+            network_for(recipe, ("T1", "T2"), np.ones((4, 2)), 16).n_weights
+            == 16 * 32 + 32 + 2 * (32 * 32 + 32) + 2 * 32 + 2
+        )
     assert (training.start.n_realizations, training.recipe.n_realizations) == (1, 16)

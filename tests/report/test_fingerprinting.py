@@ -29,7 +29,14 @@ def test_the_page_has_every_figure_claim_and_number(made, figures):
     )  # fmt: skip
     text = render_report(study_report(page))
     assert text.count("<figure") == len(figures) == 13
-    for words in ("A quick run", "7 supported", "One of 8 spiral arms", "12,345 atoms", "5e+03", *TITLES.values()):
+    for words in (
+        "A quick run",
+        "7 supported",
+        "One of 8 spiral arms",
+        "12,345 and 98,765 atoms",
+        "5e+03",
+        *TITLES.values(),
+    ):
         assert words in text
 
 

@@ -32,7 +32,7 @@ from raofit.noise import ComplexGaussian
 from raofit.recipes.training_set import TrainingSet
 from raofit.studies import fingerprinting as study
 from raofit.studies.brain_phantom import brain_phantom
-from raofit.studies.fingerprinting import DICTIONARY, NETWORKS, NLLS, ONE_STEP, REDUCED, SNRS, Scale
+from raofit.studies.fingerprinting import DICTIONARY, FINE_DICTIONARY, NETWORKS, NLLS, ONE_STEP, REDUCED, SNRS, Scale
 from raofit.studies.fingerprinting_claims import all_claims
 from raofit.studies.fingerprinting_results import StudyResults, training_record
 from raofit.studies.fingerprinting_scans import (
@@ -82,7 +82,7 @@ def run_fingerprinting(options: TrainStudyOptions) -> Study:
             plane=runner.plane(axes),
             scans={name: runner.scan(name) for name in runner.scan_names},
             seconds=runner.seconds(),
-            n_atoms=len(runner.grid),
+            n_atoms={name: len(runner.grid(name)) for name in (DICTIONARY, FINE_DICTIONARY)},
             trainings=training_record(runner.networks, scale, len(runner.samples)),
         )
     minutes = (time.perf_counter() - started) / 60
@@ -146,15 +146,14 @@ class Runner(StudyRunner):
             )
         return found
 
-    @cached_property
-    def grid(self) -> ParameterGrid:
-        """Of the dictionary."""
-        return study.dictionary_grid(self.scale.n_atoms)
+    def grid(self, name: str) -> ParameterGrid:
+        """Of a dictionary."""
+        return study.dictionary_grid(self.scale.n_atoms if name == DICTIONARY else self.scale.n_fine_atoms)
 
     @cached_property
     def dictionary(self) -> DictionaryMatching:
         """Atoms in the basis of the measurements."""
-        return DictionaryMatching(self.model, self.grid, progress=self.named("dictionary"))
+        return DictionaryMatching(self.model, self.grid(DICTIONARY), progress=self.named("dictionary"))
 
     @cached_property
     def least_squares(self) -> MaximumLikelihood:
@@ -276,12 +275,14 @@ class Runner(StudyRunner):
             parameters = self.prior.sample(self.key("timed"), n_timed)
             signals = np.asarray(self.model.signal(parameters))
             noisy = np.asarray(ComplexGaussian(1.0 / study.PLANE_SNR).sample(self.key("timed noise"), signals))
-            return {
-                method: np.array(
-                    _seconds_per_voxel(self.estimator(method), noisy if method in _FAST else noisy[: n_timed // 16])
-                )
+            few = noisy[: n_timed // 16]
+            found = {
+                method: _seconds_per_voxel(self.estimator(method), noisy if method in _FAST else few)
                 for method in study.METHODS
             }
+            fine = DictionaryMatching(self.model, self.grid(FINE_DICTIONARY), progress=self.named("fine dictionary"))
+            found[FINE_DICTIONARY] = _seconds_per_voxel(fine, noisy)
+            return {name: np.array(seconds) for name, seconds in found.items()}
 
         return {name: float(value) for name, value in self.stages.run("seconds", compute).items()}
 

@@ -101,8 +101,10 @@ def figure_snr(results: StudyResults, parameters: Sequence[Parameter]) -> Figure
         lower.plot(results.snrs, bound, color=BOUND.color, linestyle=BOUND.linestyle, linewidth=1.8)
         upper.set_title(f"{style.symbol(parameters[index])} of {tissue}", fontsize=9.5)
         for axes in (upper, lower):
-            style.quiet(axes).set_ylim(bottom=0)
+            style.quiet(axes)
         lower.set_xlabel("SNR (|M0|/σ)")
+    for axes in grid[:, 0]:  # each row shares its limits
+        axes.set_ylim(bottom=0)
     grid[0, 0].set_ylabel("|bias| (%)")
     grid[1, 0].set_ylabel("standard deviation (%)")
     methods = next(iter(results.tissues.values()))

@@ -138,7 +138,8 @@ def _times(results: StudyResults) -> Table:
         [TITLES[name], f"{1e6 * seconds:.3g}", f"{results.speed_over(name):.3g}"]
         for name, seconds in results.seconds.items()
     ]
-    words = f"Compilation and simulation of the dictionary ({results.n_atoms:,} atoms) not included."
+    sizes = " and ".join(f"{n_atoms:,}" for n_atoms in results.n_atoms.values())
+    words = f"Compilation and simulation of the dictionaries ({sizes} atoms) not included."
     return Table(("method", "time per voxel (µs)", "in units of Bias-Reduced"), rows, words)
 
 

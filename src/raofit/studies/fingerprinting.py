@@ -26,6 +26,7 @@ PLANE_SNR = 20.0
 
 MSE, MSE_CRB, REDUCED = "mse", "mse-crb", "bias-reduced"
 ONE_STEP, NLLS, DICTIONARY = "one-step", "nlls", "dictionary"
+FINE_DICTIONARY = "dictionary-fine"  # of the usual size; timed alone, since the other one is as precise
 NETWORKS = (MSE, MSE_CRB, REDUCED)
 CONVENTIONAL = (ONE_STEP, NLLS, DICTIONARY)
 METHODS = (*NETWORKS, *CONVENTIONAL)
@@ -37,6 +38,7 @@ TITLES = {
     ONE_STEP: "One step from Bias-Reduced",
     NLLS: "Non-linear least squares",
     DICTIONARY: "Dictionary matching",
+    FINE_DICTIONARY: "Dictionary matching, fine grid",
 }
 
 RANGES = {"T1": (0.3, 3.0), "T2": (0.02, 0.3)}  # s, of the training
@@ -58,7 +60,8 @@ class Scale:
     n_fits, n_fit_draws : the same for least squares and one-step estimation, which simulate.
     n_snrs, n_snr_draws : SNRs of the curves and draws at each.
     n_plane, n_plane_draws : values of T1 and of T2 in the plane, and draws at each point.
-    n_atoms : values of T1 and of T2 in the dictionary; combinations with T2 ≥ T1 are left out.
+    n_atoms, n_fine_atoms : values of T1 and of T2 in the dictionary, and in the fine one; combinations with T2 ≥ T1
+        are left out.
     n_timed : measurements each method is timed with.
     phantom_size : pixels of the digital brain along one side.
     """
@@ -76,6 +79,7 @@ class Scale:
     n_plane: int = 20
     n_plane_draws: int = 100
     n_atoms: tuple[int, int] = (120, 120)
+    n_fine_atoms: tuple[int, int] = (340, 340)
     n_timed: int = 65_536
     phantom_size: int = 128
 
@@ -99,14 +103,14 @@ def trainings(n_start: int, n_reduced: int, n_realizations: int, **changes: Any)
 
 SCALES = {
     "quick": Scale(
-        trainings(12, 4, 8, hidden=(48, 48), n_validation=512), n_training=16_384, n_held_out=256, n_draws=20,
+        trainings(12, 4, 8, n_validation=512), n_training=16_384, n_held_out=256, n_draws=20,
         n_fits=64, n_fit_draws=16, n_snrs=3, n_snr_draws=200, n_plane=10, n_plane_draws=20, n_atoms=(60, 60),
-        n_timed=8192, phantom_size=64,
+        n_fine_atoms=(100, 100), n_timed=8192, phantom_size=64,
     ),
-    "desk": Scale(trainings(24, 20, 16)),
+    "desk": Scale(trainings(24, 40, 16)),
     "paper": Scale(
         trainings(24, 60, 16, hidden=(128, 128, 128)), n_training=262_144, n_held_out=8192, n_draws=200, n_snrs=41,
-        n_plane=48, n_atoms=(320, 320), phantom_size=256,
+        n_plane=48, phantom_size=256,
     ),
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ from raofit.studies.fingerprinting import (
     CONVENTIONAL,
     DICTIONARY,
     ESTIMATED,
+    FINE_DICTIONARY,
     MSE,
     MSE_CRB,
     REDUCED,
@@ -73,13 +74,18 @@ def claim_similar(results: StudyResults) -> Claim:
 
 def claim_fast(results: StudyResults) -> Claim:
     """Computational efficiency."""
-    speed = results.speed_over(DICTIONARY)
-    own, other = (1e6 * results.seconds[name] for name in _PAIR)
+    checks = []
+    for name in (FINE_DICTIONARY, DICTIONARY):
+        speed = results.speed_over(name)
+        own, other = (1e6 * results.seconds[method] for method in (REDUCED, name))
+        numbers = f"{own:.3g} against {other:.3g} µs: {speed:.0f} times"
+        checks.append(Check(f"faster than {results.n_atoms[name]:,} atoms", numbers, speed >= LEAST_SPEED))
     return Claim(
         0,
         f"The network is more efficient than dictionary matching; aim of this study: {LEAST_SPEED:g} times.",
-        f"Time per voxel, both in one run, with a dictionary of {results.n_atoms:,} atoms and interpolation.",
-        (Check("faster per voxel", f"{own:.3g} against {other:.3g} µs: {speed:.0f} times", speed >= LEAST_SPEED),),
+        "Time per voxel in one run, against dictionaries with interpolation: one of the usual size, and one just fine "
+        "enough for the accuracy of the other claims.",
+        tuple(checks),
     )
 
 

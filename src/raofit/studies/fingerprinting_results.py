@@ -30,7 +30,7 @@ class StudyResults:
     plane : by method, at the possible points in order.
     scans : of the digital brain, by name.
     seconds : per voxel, by method.
-    n_atoms : size of the dictionary.
+    n_atoms : sizes of the two dictionaries.
     trainings : by network: noisy measurements it was trained on, seconds, and weights.
     """
 
@@ -42,7 +42,7 @@ class StudyResults:
     plane: Mapping[str, Evaluation]
     scans: Mapping[str, ScanStudy]
     seconds: Mapping[str, float]
-    n_atoms: int
+    n_atoms: Mapping[str, int]
     trainings: Mapping[str, Mapping[str, float]]
 
     @cached_property
@@ -111,7 +111,7 @@ def summary(results: StudyResults) -> dict[str, Any]:
         },
         "scans": {SCAN_TITLES[name]: scan_numbers(scan) for name, scan in results.scans.items()},
         "microseconds_per_voxel": {name: 1e6 * value for name, value in results.seconds.items()},
-        "n_atoms": results.n_atoms,
+        "n_atoms": dict(results.n_atoms),
     }
 
 

@@ -15,8 +15,8 @@ from tests.cli.helpers import entries, run
 N_PULSES = 40
 TINY = Scale(
     trainings(1, 1, 2, n_validation=64, hidden=(8,), batch_size=64), rank=4, n_basis=256, n_training=512, n_held_out=32,
-    n_draws=8, n_fits=16, n_fit_draws=4, n_snrs=2, n_snr_draws=8, n_plane=3, n_plane_draws=8, n_atoms=(12, 12), n_fine_atoms=(20, 20),
-    n_timed=256, phantom_size=32,
+    n_draws=8, n_fits=16, n_fit_draws=4, n_snrs=2, n_snr_draws=8, n_plane=3, n_plane_draws=8, n_atoms=(12, 12),
+    n_fine_atoms=(20, 20), n_timed=256, phantom_size=32,
 )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ OWN_PROTOCOLS = {
     "t1-vfa": {"flip_angles": np.deg2rad([3.0, 10.0, 20.0, 40.0, 80.0, 140.0]), "repetition_time": 15e-3},
     "t1-ir": {"repetition_time": 6.0},
     "mrf-fisp": {"echo_times": [0.003]},
-    "mrf-hybrid": {"flip_angles": 2.0 * np.sin(np.linspace(0.05, 9.0, 60)) ** 2, "repetition_time": 0.02},
+    "mrf-hybrid": {"flip_angles": 2.0 * np.sin(np.linspace(0.1, 9.0, 20)) ** 2, "repetition_time": 0.03},
     "t2-epg": {"echo_times": 0.01 * np.arange(1, 13)},
 }
 LARGEST_AMPLITUDE = 1e4  # stands in for an unbounded amplitude: scanner units

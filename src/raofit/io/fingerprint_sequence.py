@@ -90,7 +90,8 @@ def load_sequence(path: str | Path) -> dict[str, Any]:
     missing = [key for key, entry in keys.items() if entry.default is None and key not in content]
     if unknown or missing:
         problem = f"there is no setting `{unknown[0]}`" if unknown else f"no `{missing[0]}` in it"
-        raise FileError(f"{path}: {problem}; {_spoiled_and_balanced()}")
+        spoiled, balanced = (", ".join(f"`{key}`" for key in kind) for kind in (_SPOILED, _BALANCED))
+        raise FileError(f"{path}: {problem}; a sequence has {spoiled}, or if its pulses are balanced {balanced}")
     return {entry.field: _setting(path, key, content.get(key, entry.default), entry) for key, entry in keys.items()}
 
 
@@ -104,17 +105,14 @@ def load_sequence_for(field_names: Sequence[str], path: str | Path) -> dict[str,
     """
     found = load_sequence(path)
     if sorted(found) != sorted(field_names):
-        kind, other = ("balanced", "gradient-spoiled") if "repetition_time" in found else ("gradient-spoiled", "balanced")
+        spoiled = "gradient-spoiled pulses (`repetition_times_ms`, for mrf-fisp)"
+        balanced = "balanced pulses (`repetition_time_ms`, for mrf-hybrid-state)"
+        present, wanted = (balanced, spoiled) if "repetition_time" in found else (spoiled, balanced)
         raise ProtocolError(
-            f"{path}: this is a sequence of {kind} pulses, and the model is one of {other} pulses; choose the other "
-            f"model or file: {_spoiled_and_balanced()}"
+            f"{path}: this is a sequence of {present}, and the model is one of {wanted}; choose the other model, or "
+            f"another file"
         )
     return {name: found[name] for name in field_names}
-
-
-def _spoiled_and_balanced() -> str:
-    spoiled, balanced = (", ".join(f"`{key}`" for key in keys) for keys in (_SPOILED, _BALANCED))
-    return f"a sequence has {spoiled} (gradient-spoiled: mrf-fisp), or {balanced} (balanced: mrf-hybrid-state)"
 
 
 def _setting(path: Path, key: str, values: Any, entry: _Key) -> np.ndarray | float:

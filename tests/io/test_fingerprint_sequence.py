@@ -7,7 +7,7 @@ import pytest
 
 from raofit.core.errors import FileError, ProtocolError
 from raofit.io.fingerprint_sequence import load_sequence, load_sequence_for, shipped_sequences
-from raofit.models import HybridState, MRFFISP
+from raofit.models import MRFFISP, HybridState
 
 SETTINGS = {"flip_angles_deg": [10, 70, 20], "repetition_times_ms": [12, 13, 14], "inversion_time_ms": 20}
 

@@ -14,8 +14,8 @@ def intervals(flip_angles) -> np.ndarray:
 def by_rotations(tissue, flip_angles, period, start) -> tuple[np.ndarray, float]:
     """Echoes half a period after each pulse, in the frame of its pulse, and the longitudinal magnetization at the end.
 
-    Pulse n turns z towards x by αₙ in its own frame, and the frames turn by π from pulse to pulse. Before the train, the
-    magnetization is `start` along z; the first pulse and its preparation take it to the first polar angle.
+    Pulse n turns z towards x by αₙ in its own frame, and the frames turn by π from pulse to pulse. Before the train,
+    the magnetization is `start` along z; the first pulse and its preparation take it to the first polar angle.
     """
     t1, t2, b1 = tissue
     e1, e2 = np.exp(-period / 2 / t1), np.exp(-period / 2 / t2)

@@ -7,14 +7,14 @@ import raofit
 from raofit.core.status import Status
 from raofit.io.fingerprint_sequence import load_sequence
 
-N = 2000
+N = 1000
 SNR = 50.0
 TISSUES = np.array([[0.8, 0.07], [1.3, 0.1]])  # T1, T2
 M0 = 2.0 * np.exp(0.7j)
 
 
 def test_maximum_likelihood_attains_the_bound():
-    """Std within 2 % and bias within a tenth of √CRB, plus three standard errors: 1/√(2N) = 1.6 %, 1/√N = 2.2 %."""
+    """Std within 2 % and bias within a tenth of √CRB, plus three standard errors: 1/√(2N) = 2.2 %, 1/√N = 3.2 %."""
     flip_angles = load_sequence("hybrid-840")["flip_angles"][::8]
     model = raofit.models.HybridState(flip_angles, 0.03, is_repeated=True, b1=1.0)
     noise = raofit.noise.ComplexGaussian(abs(M0) / SNR)

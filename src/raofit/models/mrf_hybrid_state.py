@@ -31,9 +31,9 @@ class HybridState(AbstractSignalModel):
 
     On resonance, with an RF phase that alternates between 0 and π, the magnetization stays along the direction of polar
     angle θ, half the flip angle, and its length r(t) relaxes along it (`raofit.models.radial_relaxation`). Between
-    pulses n and n + 1, θ = B1·(αₙ + αₙ₊₁)/4; after the last pulse N, what that makes of the direction before, B1·αN − θ.
-    The echo is r·sin θ half a repetition time after each pulse. M0 = 1; measurements have an unknown complex M0. An echo
-    is given in the frame of its pulse's phase, and is positive where r is.
+    pulses n and n + 1, θ = B1·(αₙ + αₙ₊₁)/4; after the last pulse, B1·α less the θ before it. The echo is r·sin θ half a
+    repetition time after each pulse. M0 = 1; measurements have an unknown complex M0. An echo is given in the frame of
+    its pulse's phase, and is positive where r is.
 
     A train that is played once starts from r(0) = −efficiency: 1 is a perfect inversion, −1 none. One that is repeated
     without a pause has r(0) = −efficiency·r(T): antiperiodic with a perfect inversion before each repetition, periodic
@@ -67,7 +67,7 @@ class HybridState(AbstractSignalModel):
     >>> import numpy as np
     >>> hybrid = HybridState(np.radians([20, 40, 60, 60]), 0.0045)
     >>> print(hybrid.signal([1.0, 0.08, 1.0]).real)
-    [-0.257603 -0.417294 -0.48108  -0.463653]
+    [-0.257229 -0.413718 -0.479921 -0.469693]
 
     References: [asslander2019], [asslander2019b].
     """

@@ -7,10 +7,12 @@ its length r(t), which may be negative, has a history [asslander2019]:
 
     r(t) = a(t)·(r(0) + (1/T1)·∫₀ᵗ cos θ/a dτ)        a(t) = exp(−∫₀ᵗ λ dτ)
 
-θ is constant between two pulses. Within such an interval r approaches r∞ = cos θ/(T1·λ) = T2·cos θ/(T2·cos²θ + T1·sin²θ)
-exponentially, r(t + h) = r + (r∞ − r)·(1 − exp(−λ·h)), which is exact and has neither a division by a small number nor
-a product of large and small ones. An interval is two such halves with the echo between them. Derivatives follow the
-same recursion.
+θ is constant between two pulses. Within such an interval, r approaches r∞ = cos θ/(T1·λ) exponentially,
+
+    r(t + h) = r + (r∞ − r)·(1 − exp(−λ·h))        r∞ = T2·cos θ/(T2·cos²θ + T1·sin²θ)
+
+which is exact, and has neither a division by a small number nor a product of a large and a small one. An interval is
+two such halves with the echo between them. Derivatives follow the same recursion.
 """
 
 from typing import NamedTuple
@@ -39,9 +41,7 @@ def echoes(train: Train, tissue: Relaxation, start: Float[Array, "slope lane"]) 
     return jax.lax.scan(lambda length, angle: _advance(length, angle, train, tissue), start, train.polar_angles)[1]
 
 
-def repeated_start(
-    train: Train, tissue: Relaxation, efficiency: float, n_slopes: int
-) -> Float[Array, "slope lane"]:
+def repeated_start(train: Train, tissue: Relaxation, efficiency: float, n_slopes: int) -> Float[Array, "slope lane"]:
     """The r(0) = −efficiency·r(T) of a train of duration T that is repeated for ever, and its derivatives.
 
     With r(T) = A·r(0) + B, that is −efficiency·B/(1 + efficiency·A).

@@ -31,9 +31,9 @@ class HybridState(AbstractSignalModel):
 
     On resonance, with an RF phase that alternates between 0 and π, the magnetization stays along the direction of polar
     angle θ, half the flip angle, and its length r(t) relaxes along it (`raofit.models.radial_relaxation`). Between
-    pulses n and n + 1, θ = B1·(αₙ + αₙ₊₁)/4; after the last pulse, B1·α less the θ before it. The echo is r·sin θ half a
-    repetition time after each pulse. M0 = 1; measurements have an unknown complex M0. An echo is given in the frame of
-    its pulse's phase, and is positive where r is.
+    pulses n and n + 1, θ = B1·(αₙ + αₙ₊₁)/4; after the last pulse, B1·α less the θ before it. The echo is r·sin θ half
+    a repetition time after each pulse. M0 = 1; measurements have an unknown complex M0. An echo is given in the frame
+    of its pulse's phase, and is positive where r is.
 
     A train that is played once starts from r(0) = −efficiency: 1 is a perfect inversion, −1 none. One that is repeated
     without a pause has r(0) = −efficiency·r(T): antiperiodic with a perfect inversion before each repetition, periodic

@@ -149,6 +149,7 @@ def test_slopes_by_the_flip_angles_are_those_of_central_differences():
         steps = 1e-5 * np.eye(len(ANGLES))
         differences = [(last(ANGLES + step) - last(ANGLES - step)) / 2e-5 for step in steps]
     np.testing.assert_allclose(slopes, differences, rtol=0, atol=1e-9)
+    assert np.all(np.abs(slopes) > 1e-6)
     with pytest.raises(RaofitError, match="only `flip_angles` can change, got `is_repeated`"):
         model.with_settings({"is_repeated": 0.0})
 

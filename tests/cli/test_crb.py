@@ -80,6 +80,9 @@ def test_the_folder(capsys, tmp_path, bval):
         (["--snr", "15"], "b-values are missing; give them with --bval"),
         (["--model", "t2", "--snr", "15", "--te", "12.8,25.6"], "too long for an echo time"),
         (["--model", "t3", "--snr", "15"], "--model t3: expected one of adc, ivim"),
+        (["--model", "mrf-fisp", "--trains", "hybrid-840", "--snr", "9"], "hybrid-840: .* sequence of balanced pulses"),
+        (["--model", "mrf-hybrid-state", "--trains", "fisp-880", "--snr", "9"], "fisp-880: .* of gradient-spoiled"),
+        (["--model", "mrf-hybrid-state", "--trains", "hybrid-840", "--tr", "5ms"], "--tr 5ms: .* are in hybrid-840"),
         (["--model", "t2", "--te", "10ms,20ms"], "either as --snr .* or as --sigma"),
         (["--model", "t2", "--te", "10ms,20ms", "--snr", "-1"], "expected a signal-to-noise ratio > 0"),
         (["--model", "t2", "--te", "10ms,20ms", "--sigma", "-1"], "expected a noise standard deviation > 0"),
@@ -120,3 +123,11 @@ def test_pulse_trains_and_a_basis(capsys, tmp_path, monkeypatch):
     assert content["Fisher"] == "real"
     assert np.all(deviations("--fisher", "hermitian", "--basis", tmp_path / "basis.mat") >= 0.999 * compressed)
     assert np.all(deviations("--fixed", "M0") <= 1.001 * whole)
+
+
+@pytest.mark.parametrize(("tissue", "percent"), [("T1=0.8,T2=0.07", (4.0, 4.3)), ("T1=1.3,T2=0.1", (5.6, 4.4))])
+def test_the_shipped_balanced_train_reaches_what_its_page_says(capsys, tissue, percent):
+    tokens = ["crb", "--model", "mrf-hybrid-state-known-b1", "--trains", "hybrid-840", "--snr", 20, "--at", tissue]
+    _, out, _ = run(capsys, *tokens)
+    found = [float(line.split("\t")[4].rstrip("%")) for line in out.splitlines() if line.startswith(("T1\t", "T2\t"))]
+    assert tuple(found) == percent

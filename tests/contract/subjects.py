@@ -24,12 +24,14 @@ PROTOCOLS = {
     "inversion_time": 0.02,
     "inversion_efficiency": 0.96,
     "slice_profile": [1.0],
+    "is_repeated": 1.0,
 }
 # Where a model reads one of these fields otherwise.
 OWN_PROTOCOLS = {
     "t1-vfa": {"flip_angles": np.deg2rad([3.0, 10.0, 20.0, 40.0, 80.0, 140.0]), "repetition_time": 15e-3},
     "t1-ir": {"repetition_time": 6.0},
     "mrf-fisp": {"echo_times": [0.003]},
+    "mrf-hybrid": {"flip_angles": 2.0 * np.sin(np.linspace(0.1, 9.0, 20)) ** 2, "repetition_time": 0.03},
     "t2-epg": {"echo_times": 0.01 * np.arange(1, 13)},
 }
 LARGEST_AMPLITUDE = 1e4  # stands in for an unbounded amplitude: scanner units
@@ -79,7 +81,8 @@ def model_named(name: str) -> AbstractSignalModel:
 
 
 # Every one of these tests would compile the simulator of pulse trains again, for minutes: tests/models/qmt holds them.
-_LIGHT = [name for name in REGISTRY if not name.startswith("qmt")]
+# The hybrid state with a known B1 is the same program as without: tests/models/test_mrf_hybrid_state.py compares them.
+_LIGHT = [name for name in REGISTRY if not name.startswith("qmt") and name != "mrf-hybrid-state-known-b1"]
 MODEL_NAMES = [*_LIGHT, "function", "black-box", "echoes"]
 
 

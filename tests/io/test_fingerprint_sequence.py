@@ -1,4 +1,4 @@
-"""Sequences of gradient-spoiled fingerprinting: degrees and ms in the file, radians and seconds in the model."""
+"""Sequences of fingerprinting: degrees and ms in the file, radians and seconds in the model."""
 
 import json
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from raofit.core.errors import FileError, ProtocolError
-from raofit.io.fingerprint_sequence import load_sequence, shipped_sequences
-from raofit.models import MRFFISP
+from raofit.io.fingerprint_sequence import load_sequence, load_sequence_for, shipped_sequences
+from raofit.models import MRFFISP, HybridState
 
 SETTINGS = {"flip_angles_deg": [10, 70, 20], "repetition_times_ms": [12, 13, 14], "inversion_time_ms": 20}
 
@@ -37,13 +37,48 @@ def test_settings_are_converted_once(tmp_path, suffix):
     assert MRFFISP(**found).n_measurements == 3
 
 
-def test_the_shipped_sequence_is_what_its_comment_says():
-    assert list(shipped_sequences()) == ["fisp-880"]
+@pytest.mark.parametrize("suffix", [".toml", ".json", ".csv"])
+def test_balanced_pulses_have_one_repetition_time(tmp_path, suffix):
+    repeated = {".toml": "true", ".json": True, ".csv": 1}[suffix]
+    settings = {"flip_angles_deg": [10, 70, 20], "repetition_time_ms": 4.5, "is_repeated": repeated}
+    model = HybridState(**load_sequence(written(tmp_path, suffix, settings)))
+    np.testing.assert_allclose(model.flip_angles, np.radians([10, 70, 20]))
+    assert model.repetition_time == pytest.approx(4.5e-3)
+    assert model.inversion_efficiency == 1
+    assert model.is_repeated
+
+
+def test_the_shipped_spoiled_sequence_is_what_its_comment_says():
+    assert list(shipped_sequences()) == ["fisp-880", "hybrid-840"]
     model = MRFFISP(**load_sequence("fisp-880"))
     lobe = np.sin(np.pi * (np.arange(220) + 0.5) / 220)
     expected = np.concatenate([4 + (peak - 4) * lobe for peak in (70, 30, 60, 20)])
     np.testing.assert_allclose(np.degrees(model.flip_angles), expected, atol=0.005)
     assert model.repetition_times.sum() + model.inversion_time == pytest.approx(10.58)
+
+
+def test_the_shipped_balanced_sequence_is_what_its_comment_says():
+    model = HybridState(**load_sequence("hybrid-840"))
+    phase = np.pi * (np.arange(840) + 0.5) / 840
+    terms = enumerate((47, 37, 8, -1, 17, 36, 30, 5, -3, 1), start=1)
+    expected = np.maximum(sum(weight * np.sin(k * phase) for k, weight in terms), 0.0)
+    np.testing.assert_allclose(np.degrees(model.flip_angles), expected, atol=0.005 + 1e-9)
+    assert np.degrees(model.flip_angles).max() < 121
+    assert 840 * model.repetition_time == pytest.approx(3.78)
+    assert model.is_repeated
+
+
+@pytest.mark.parametrize(
+    ("model", "sequence", "words"),
+    [
+        (HybridState, "fisp-880", "of gradient-spoiled .* for mrf-fisp.*, and the model is one of balanced pulses"),
+        (MRFFISP, "hybrid-840", "of balanced .* for mrf-hybrid-state.*, and the model is one of gradient-spoiled"),
+    ],
+)
+def test_a_sequence_of_the_other_kind_is_refused(model, sequence, words):
+    fields = [field.name for field in model.protocol_fields]
+    with pytest.raises(ProtocolError, match=f"^{sequence}: this is a sequence {words}.*; choose the other model"):
+        load_sequence_for(fields, sequence)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +90,7 @@ def test_the_shipped_sequence_is_what_its_comment_says():
         ({"flip_angles_deg": ["a"]}, FileError, "expected numbers for `flip_angles_deg`"),
         ({"repetition_times_ms": [-12.0]}, ProtocolError, "times ≥ 0 ms for `repetition_times_ms`, found -12"),
         ({"inversion_time_ms": [20, 30]}, ProtocolError, "one number for `inversion_time_ms`, found 2"),
+        ({"repetition_time_ms": 4}, FileError, "no setting `repetition_times_ms`; .* balanced .* `is_repeated`"),
         ({"TR": 12}, FileError, "there is no setting `TR`; a sequence has `flip_angles_deg`"),
     ],
 )

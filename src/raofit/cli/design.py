@@ -97,7 +97,7 @@ def design(
     if has_trains(protocol_fields(model)):
         raise RaofitError(
             f"--model {model}: the verb designs lists of settings, not trains of pulses; from Python, "
-            "raofit.design_protocol designs the flip angles of raofit.models.MRFFISP"
+            "raofit.design_protocol designs the flip angles of raofit.models.MRFFISP and HybridState"
         )
     known = tuple(name for item in fixed for name in item.split(",") if name)
     built = stated_model(model, bval=bval, te=te, ti=ti, flip=flip, refocusing=refocusing, tr=tr)

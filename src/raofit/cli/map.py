@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 _FLAG = Parameter(negative=())
 _DATA = Parameter(group="Data")
-_TRAINS = Parameter(group="Pulse trains (qmt, mrf-fisp)")
+_TRAINS = Parameter(group="Pulse trains (qmt, mrf-fisp, mrf-hybrid-state)")
 _ESTIMATOR = Parameter(group="Estimator")
 _OUTPUT = Parameter(group="Output")
 
@@ -85,15 +85,17 @@ def map_image(
         background or residuals. Default: residuals (background if there are too few measurements).
     trains
         Flip angles (rad) and pulse durations (s): a MATLAB file with alpha and TRF, or TOML, JSON, CSV. For mrf-fisp,
-        flip_angles_deg and repetition_times_ms in TOML, JSON or CSV, or fisp-880, which comes with raofit. Not needed
-        with a network, which has its own.
+        flip_angles_deg and repetition_times_ms in TOML, JSON or CSV, or fisp-880, which comes with raofit; for
+        mrf-hybrid-state, flip_angles_deg and repetition_time_ms, or hybrid-840. Not needed with a network, which has
+        its own.
     basis
         MATLAB file with the orthonormal basis U the coefficients refer to.
     rank
         Basis vectors to use; default: as many as there are coefficients.
     model
-        Signal model: adc, ivim, ivim-total, mrf-fisp, mrf-fisp-known-b1, qmt, qmt-times, qmt-tied, qmt-tied-times,
-        t1-ir, t1-ir-signed, t1-ir-tr, t1-ir-tr-signed, t1-vfa, t1-vfa-b1, t2, t2-epg, t2-epg-t1 or t2star.
+        Signal model: adc, ivim, ivim-total, mrf-fisp, mrf-fisp-known-b1, mrf-hybrid-state, mrf-hybrid-state-known-b1,
+        qmt, qmt-times, qmt-tied, qmt-tied-times, t1-ir, t1-ir-signed, t1-ir-tr, t1-ir-tr-signed, t1-vfa, t1-vfa-b1, t2,
+        t2-epg, t2-epg-t1 or t2star.
     noise
         rician for magnitude images (the default); gaussian for real-valued ones, and for least squares (the default
         of the -signed models);

@@ -61,6 +61,22 @@ def cited_keys(subject: object) -> list[str]:
 
 
 REFERENCES: dict[str, Reference] = {
+    "asslander2019": Reference(
+        "article",
+        "Assländer, Jakob and Novikov, Dmitry S. and Lattanzi, Riccardo and Sodickson, Daniel K. and Cloos, Martijn A.",
+        "Hybrid-state free precession in nuclear magnetic resonance",
+        "Communications Physics 2:73",
+        2019,
+        doi="10.1038/s42005-019-0174-0",
+    ),
+    "asslander2019b": Reference(
+        "article",
+        "Assländer, Jakob and Lattanzi, Riccardo and Sodickson, Daniel K. and Cloos, Martijn A.",
+        "Optimized quantification of spin relaxation times in the hybrid state",
+        "Magnetic Resonance in Medicine 82(4):1385-1397",
+        2019,
+        doi="10.1002/mrm.27819",
+    ),
     "asslander2022": Reference(
         "article",
         "Assländer, Jakob and Gultekin, Cem and Flassbeck, Sebastian and Glaser, Steffen J. and Sodickson, Daniel K.",

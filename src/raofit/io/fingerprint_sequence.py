@@ -1,6 +1,6 @@
-"""Sequences of gradient-spoiled fingerprinting from TOML, JSON or CSV: degrees and milliseconds in the file."""
+"""Sequences of fingerprinting from TOML, JSON or CSV, spoiled or balanced: degrees and milliseconds in the file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ class _Key(NamedTuple):
     default: float | None
 
 
-_KEYS = {
+_SPOILED = {
     "flip_angles_deg": _Key("flip_angles", np.pi / 180, None),
     "repetition_times_ms": _Key("repetition_times", 1e-3, None),
     "echo_times_ms": _Key("echo_times", 1e-3, 0.0),
@@ -29,7 +29,13 @@ _KEYS = {
     "inversion_efficiency": _Key("inversion_efficiency", 1.0, 1.0),
     "slice_profile": _Key("slice_profile", 1.0, 1.0),
 }
-_SCALARS = ("inversion_time_ms", "inversion_efficiency")
+_BALANCED = {
+    "flip_angles_deg": _SPOILED["flip_angles_deg"],
+    "repetition_time_ms": _Key("repetition_time", 1e-3, None),
+    "inversion_efficiency": _SPOILED["inversion_efficiency"],
+    "is_repeated": _Key("is_repeated", 1.0, 0.0),
+}
+_SCALARS = ("repetition_time_ms", "inversion_time_ms", "inversion_efficiency", "is_repeated")
 _LARGEST_DEGREES, _LEAST_DEGREES = 360.0, 7.0
 
 
@@ -39,13 +45,17 @@ def shipped_sequences() -> dict[str, Path]:
 
 
 def load_sequence(path: str | Path) -> dict[str, Any]:
-    """The acquisition settings of `raofit.models.MRFFISP` in a file, or of a sequence that comes with the package.
+    """The acquisition settings of a fingerprinting model in a file, or of a sequence that comes with the package.
 
-    - `.toml`, `.json`: `flip_angles_deg` (list) and `repetition_times_ms` (a number or a list); where they differ from
-      0, 0, 0, 1 and 1: `echo_times_ms`, `rf_phases_deg` (numbers or lists), `inversion_time_ms`,
-      `inversion_efficiency` and `slice_profile` (list).
-    - `.csv`: a header with some of these names and one row per pulse; the settings of the inversion in its first row.
-    - the name of a shipped sequence: `fisp-880`.
+    With `repetition_times_ms`, they are those of gradient-spoiled pulses, `raofit.models.MRFFISP`; with
+    `repetition_time_ms`, those of balanced pulses, `raofit.models.HybridState`.
+
+    - `.toml`, `.json`: `flip_angles_deg` (list) and one of
+        - `repetition_times_ms` (a number or a list); where they differ from 0, 0, 0, 1 and 1: `echo_times_ms`,
+          `rf_phases_deg` (numbers or lists), `inversion_time_ms`, `inversion_efficiency` and `slice_profile` (list);
+        - `repetition_time_ms` (a number); where they differ from 1 and false: `inversion_efficiency` and `is_repeated`.
+    - `.csv`: a header with some of these names and one row per pulse; what is one number, in its first row.
+    - the name of a shipped sequence: `fisp-880` (spoiled), `hybrid-840` (balanced).
 
     Returns
     -------
@@ -75,15 +85,37 @@ def load_sequence(path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileError(f"{path}: no such file; expected a fingerprinting sequence")
     content = readers[path.suffix.lower()](path)
-    unknown = [key for key in content if key not in _KEYS]
-    missing = [key for key, entry in _KEYS.items() if entry.default is None and key not in content]
+    keys = _BALANCED if "repetition_time_ms" in content else _SPOILED
+    unknown = [key for key in content if key not in keys]
+    missing = [key for key, entry in keys.items() if entry.default is None and key not in content]
     if unknown or missing:
         problem = f"there is no setting `{unknown[0]}`" if unknown else f"no `{missing[0]}` in it"
-        raise FileError(f"{path}: {problem}; a sequence has {', '.join(f'`{key}`' for key in _KEYS)}")
-    return {entry.field: _setting(path, key, content.get(key, entry.default)) for key, entry in _KEYS.items()}
+        spoiled, balanced = (", ".join(f"`{key}`" for key in kind) for kind in (_SPOILED, _BALANCED))
+        raise FileError(f"{path}: {problem}; a sequence has {spoiled}, or if its pulses are balanced {balanced}")
+    return {entry.field: _setting(path, key, content.get(key, entry.default), entry) for key, entry in keys.items()}
 
 
-def _setting(path: Path, key: str, values: Any) -> np.ndarray | float:
+def load_sequence_for(field_names: Sequence[str], path: str | Path) -> dict[str, Any]:
+    """The settings `field_names` of a model from a sequence file (see `load_sequence`).
+
+    Raises
+    ------
+    FileError, ProtocolError
+        As `load_sequence`, and if the sequence is spoiled and the model is of balanced pulses, or the reverse.
+    """
+    found = load_sequence(path)
+    if sorted(found) != sorted(field_names):
+        spoiled = "gradient-spoiled pulses (`repetition_times_ms`, for mrf-fisp)"
+        balanced = "balanced pulses (`repetition_time_ms`, for mrf-hybrid-state)"
+        present, wanted = (balanced, spoiled) if "repetition_time" in found else (spoiled, balanced)
+        raise ProtocolError(
+            f"{path}: this is a sequence of {present}, and the model is one of {wanted}; choose the other model, or "
+            f"another file"
+        )
+    return {name: found[name] for name in field_names}
+
+
+def _setting(path: Path, key: str, values: Any, entry: _Key) -> np.ndarray | float:
     try:
         array = np.atleast_1d(np.asarray(values, dtype=np.float64))
     except (TypeError, ValueError):
@@ -95,7 +127,7 @@ def _setting(path: Path, key: str, values: Any) -> np.ndarray | float:
     if key == "flip_angles_deg" and not _LEAST_DEGREES <= array.max() <= _LARGEST_DEGREES:
         advice = "multiply radians by 180/π" if array.max() < _LEAST_DEGREES else "they are in degrees"
         raise ProtocolError(f"{path}: the largest flip angle is {array.max():g}°; {advice}")
-    array = array * _KEYS[key].factor
+    array = array * entry.factor
     if key not in _SCALARS:
         return array
     if np.ptp(array) > 0:

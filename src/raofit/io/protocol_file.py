@@ -9,9 +9,11 @@ from jaxtyping import Float
 
 from raofit.core.errors import FileError, ProtocolError
 from raofit.io.bvalues import read_b_values, require_one_per_volume
-from raofit.io.fingerprint_sequence import load_sequence
+from raofit.io.fingerprint_sequence import load_sequence_for
 from raofit.io.listed_settings import LISTED, SECONDS, Listed, checked, in_json, read_listed
 from raofit.io.pulse_trains import load_trains
+
+_SEQUENCE_FIELD = "inversion_efficiency"  # every fingerprinting model has it, and no other
 
 
 def series_protocol(
@@ -101,7 +103,7 @@ def _texts(
 
 def has_trains(field_names: Sequence[str]) -> bool:
     """Whether these settings come from a file of pulse trains, or of a fingerprinting sequence."""
-    return "pulse_durations" in field_names or "repetition_times" in field_names
+    return "pulse_durations" in field_names or _SEQUENCE_FIELD in field_names
 
 
 def trains_protocol(field_names: Sequence[str], trains: Path | None, tr: str | None) -> dict[str, Any]:
@@ -116,11 +118,10 @@ def trains_protocol(field_names: Sequence[str], trains: Path | None, tr: str | N
         raise ProtocolError(
             "the flip-angle trains are missing; give them with --trains FILE (.mat, .toml, .json, .csv)"
         )
-    if "repetition_times" in field_names:
+    if _SEQUENCE_FIELD in field_names:
         if tr is not None:
             raise ProtocolError(f"--tr {tr}: the repetition times are in {trains}; leave the option out")
-        found = load_sequence(trains)
-        return {name: found[name] for name in field_names}
+        return load_sequence_for(field_names, trains)
     found = load_trains(trains).protocol(None if tr is None else _repetition_time(tr))
     return {name: found[name] for name in field_names}
 

@@ -10,6 +10,7 @@ from raofit.models.function import FunctionModel
 from raofit.models.inversion_recovery import InversionRecovery
 from raofit.models.ivim import IVIM
 from raofit.models.mrf_fisp import MRFFISP
+from raofit.models.mrf_hybrid_state import HybridState
 from raofit.models.multi_echo_spin_echo import MultiEchoSpinEcho
 from raofit.models.qmt.model import QMT
 from raofit.models.spoiled_gradient_echo import SpoiledGradientEcho
@@ -25,6 +26,7 @@ __all__ = [
     "BlackBoxModel",
     "Compressed",
     "FunctionModel",
+    "HybridState",
     "InversionRecovery",
     "MonoExponentialADC",
     "MonoExponentialT2",

@@ -58,6 +58,11 @@ SLICE_PROFILE = ProtocolField(
     hint="a profile is the actual over the nominal flip angle, 1 in a perfect slice",
     description="actual over nominal flip angle at equally spaced places across the slice",
 )
+PARAMETERS = (
+    Parameter("T1", "s", (0.01, 10.0), (0.3, 4.0), "T_1", "longitudinal relaxation time", is_log_scaled=True),
+    Parameter("T2", "s", (1e-3, 5.0), (0.02, 0.5), "T_2", "transverse relaxation time", is_log_scaled=True),
+    Parameter("B1", "1", (0.3, 1.7), (0.7, 1.2), "B_1^+", "actual over nominal flip angle"),
+)
 _PHASE_TOLERANCE = 1e-9
 _FEWEST_STATES = 16
 
@@ -175,7 +180,7 @@ class MRFFISP(AbstractSignalModel):
             raise RaofitError(f"MRFFISP `b1`: expected actual over nominal flip angle, about 1, got {b1:g}")
         self.b1, self.accuracy, self.n_states = b1, accuracy, n_states
         self.name = "mrf-fisp" if b1 is None else "mrf-fisp-known-b1"
-        self.parameters = _PARAMETERS if b1 is None else _PARAMETERS[:2]
+        self.parameters = PARAMETERS if b1 is None else PARAMETERS[:2]
         self._steps = _steps(self)
         self._sizes, self._longest_t2 = _states(self.repetition_times, accuracy, n_states)
 
@@ -228,8 +233,8 @@ class MRFFISP(AbstractSignalModel):
         places = [jnp.broadcast_to(values, (share.size, t1.size)).ravel() for values in (t1, t2)]
         found = self._in_place(Relaxation(*places, (share[:, None] * b1).ravel()), n_slopes)
         found = found.reshape(*found.shape[:-1], share.size, t1.size)
-        if n_slopes == len(_PARAMETERS):  # a change of B1 changes each place by its share
-            found = found.at[:, len(_PARAMETERS)].multiply(share[:, None])
+        if n_slopes == len(PARAMETERS):  # a change of B1 changes each place by its share
+            found = found.at[:, len(PARAMETERS)].multiply(share[:, None])
         found = jnp.mean(found, axis=-2)
         return found if jnp.iscomplexobj(found) else jax.lax.complex(found, jnp.zeros_like(found))
 
@@ -241,13 +246,6 @@ class MRFFISP(AbstractSignalModel):
         ]
         needed = jnp.searchsorted(jnp.asarray(self._longest_t2, dtype=tissue.T2.dtype), jnp.max(tissue.T2, initial=0.0))
         return jax.lax.switch(needed, branches, tissue)
-
-
-_PARAMETERS = (
-    Parameter("T1", "s", (0.01, 10.0), (0.3, 4.0), "T_1", "longitudinal relaxation time", is_log_scaled=True),
-    Parameter("T2", "s", (1e-3, 5.0), (0.02, 0.5), "T_2", "transverse relaxation time", is_log_scaled=True),
-    Parameter("B1", "1", (0.3, 1.7), (0.7, 1.2), "B_1^+", "actual over nominal flip angle"),
-)
 
 
 def _flip_angles_and_steps(model: MRFFISP) -> tuple:

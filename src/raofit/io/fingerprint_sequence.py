@@ -1,4 +1,4 @@
-"""Sequences of gradient-spoiled fingerprinting from TOML, JSON or CSV: degrees and milliseconds in the file."""
+"""Sequences of gradient-spoiled fingerprinting in TOML, JSON or CSV: degrees and milliseconds in the file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +30,7 @@ _KEYS = {
     "slice_profile": _Key("slice_profile", 1.0, 1.0),
 }
 _SCALARS = ("inversion_time_ms", "inversion_efficiency")
+_PER_ROW = 12
 _LARGEST_DEGREES, _LEAST_DEGREES = 360.0, 7.0
 
 
@@ -81,6 +82,23 @@ def load_sequence(path: str | Path) -> dict[str, Any]:
         problem = f"there is no setting `{unknown[0]}`" if unknown else f"no `{missing[0]}` in it"
         raise FileError(f"{path}: {problem}; a sequence has {', '.join(f'`{key}`' for key in _KEYS)}")
     return {entry.field: _setting(path, key, content.get(key, entry.default)) for key, entry in _KEYS.items()}
+
+
+def write_sequence(path: str | Path, settings: Mapping[str, Any], comment: str) -> None:
+    """Write the acquisition settings of `raofit.models.MRFFISP` to a TOML file that `load_sequence` reads.
+
+    Numbers have seven digits; a list of equal numbers becomes one number. `comment` is the first line.
+    """
+    lines = [f"# {comment}"]
+    for key, entry in _KEYS.items():
+        words = [f"{value:.7g}" for value in np.ravel(settings[entry.field]) / entry.factor]
+        lines.append(f"{key} = {words[0] if len(set(words)) == 1 else _wrapped(words)}")
+    Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _wrapped(words: list[str]) -> str:
+    rows = [", ".join(words[start : start + _PER_ROW]) for start in range(0, len(words), _PER_ROW)]
+    return "[\n" + "".join(f"  {row},\n" for row in rows) + "]"
 
 
 def _setting(path: Path, key: str, values: Any) -> np.ndarray | float:

@@ -24,7 +24,7 @@ from raofit.models import AbstractSignalModel, build
 
 N_TISSUES = 64
 N_TISSUES_OF_TRAINS = 16  # a train has hundreds of pulses to simulate
-_MOST_SHOWN = 40
+_MOST_SHOWN = 20
 _TIMES = ("repetition_time", "repetition_times", "inversion_time")
 
 

@@ -53,6 +53,7 @@ def check_settings(
                 f"free: expected bounds of `{name}` within {least:g} to {most:g} {field.unit}, got {low:g} to "
                 f"{high:g}; {field.hint}"
             )
+    model.with_settings({name: model.protocol[name] for name in free})  # refuses what cannot change
     for name, n_nodes in nodes.items():
         _check_nodes(model, free, name, n_nodes)
 

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Collection, Mapping
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -81,17 +82,17 @@ def weighted_bound(
     lowest = {name: np.full(space.shapes[name], low) for name, (low, _) in space.free.items()}
     model = space.model.with_settings(lowest).for_voxels(tissues)  # short repetitions need the largest simulation
 
-    def logarithm(point: Array, tissues: Array) -> Array:
+    @eqx.filter_jit  # arrays of the model are arguments: as constants, all trains would need programs of their own
+    @jax.value_and_grad
+    def logarithm(point: Array, model: AbstractSignalModel, noise: AbstractNoise, tissues: Array, scales: Array):
         information = fisher_information(
             model.with_settings(space.settings(point)), tissues, noise, is_amplitude_known=AMPLITUDE in fixed
         )
         variance = _smooth_bound(information[..., unknown[:, None], unknown])
         return jnp.log(jnp.mean(jnp.sum(scales[:, unknown] * variance, axis=-1)))
 
-    traced = jax.jit(jax.value_and_grad(logarithm))
-
     def evaluate(point: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient = traced(jnp.asarray(point), jnp.asarray(tissues))
+        value, gradient = logarithm(jnp.asarray(point), model, noise, jnp.asarray(tissues), jnp.asarray(scales))
         return float(value), np.asarray(gradient)
 
     return evaluate

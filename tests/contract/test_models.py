@@ -159,7 +159,8 @@ def test_other_settings_make_the_same_signals_as_a_model_built_with_them(name):
     model = build(name, subjects.protocol_of(name))
     if not model.follows_settings:
         pytest.skip("what follows from the settings is computed when the model is built")
-    names = ["flip_angles"] if name.startswith("mrf") else list(model.protocol)
+    of_trains = ["flip_angles", "repetition_times", "inversion_time"]
+    names = of_trains if name.startswith("mrf") else list(model.protocol)
     shifted = {setting: np.asarray(model.protocol[setting]) * 1.01 for setting in names}
     parameters = np.array([parameter.typical_value for parameter in model.parameters])
 

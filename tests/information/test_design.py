@@ -10,6 +10,7 @@ from raofit.core.errors import ProtocolError, RaofitError
 from raofit.information.crb import crb
 from raofit.information.design import design_protocol
 from raofit.information.design_search import LEAST_WEIGHT, Space, weighted_bound
+from raofit.information.smooth_curves import curve_matrix
 from raofit.models import (
     IVIM,
     MRFFISP,
@@ -66,32 +67,46 @@ def test_two_echoes_solve_the_stationary_equation():
     assert np.max(design_t2(2).after.protocol["echo_times"]) / T2 == pytest.approx(1.1089, abs=1e-4)
 
 
+LOBES = np.radians(5 + 55 * np.abs(np.sin(np.pi * np.arange(40) / 20)))
+FISP = MRFFISP(LOBES, 0.012, echo_times=0.003, inversion_time=0.02, b1=1.0)
+OF_TRAINS = {"flip_angles": (0.08, 1.3), "repetition_times": (0.008, 0.02), "inversion_time": (0.005, 0.1)}
+
+
 @pytest.mark.parametrize(
-    ("model", "free", "noise"),
+    ("model", "free", "nodes", "noise"),
     [
-        (IVIM(PAPER), {"b_values": (0.0, 1000.0)}, Rician(1 / 20)),
-        (InversionRecovery([0.1, 0.4, 1.0, 3.0], polarity="signed"), {"inversion_times": (0.0, 5.0)}, Gaussian(0.02)),
+        (IVIM(PAPER), {"b_values": (0.0, 1000.0)}, {}, Rician(1 / 20)),
+        (
+            InversionRecovery([0.1, 0.4, 1.0, 3.0], polarity="signed"),
+            {"inversion_times": (0.0, 5.0)},
+            {"inversion_times": 3},
+            Gaussian(0.02),
+        ),
         (
             SpoiledGradientEcho(ANGLES, 15e-3, b1="free"),
             {"flip_angles": (0.01, 3.0), "repetition_time": (5e-3, 0.1)},
+            {"repetition_time": 2},
             Rician(1e-3),
         ),
+        (FISP, OF_TRAINS, {"flip_angles": 5, "repetition_times": 4}, ComplexGaussian(1 / 50)),
     ],
-    ids=["ivim", "t1-ir", "t1-vfa"],
+    ids=["ivim", "t1-ir", "t1-vfa", "mrf-fisp"],
 )
-def test_gradient_matches_central_differences_and_the_value_is_the_bound(model, free, noise):
+def test_gradient_matches_central_differences_and_the_value_is_the_bound(model, free, nodes, noise):
     tissues = np.array([[item.typical_value for item in model.parameters]]) * np.array([[1.0], [1.2]])
     weights = np.arange(len(model.parameters), dtype=float)
     with jax.enable_x64(True):
-        space = Space(model, free)
+        space = Space(model, free, nodes)
         objective = weighted_bound(space, noise, tissues, weights, ())
         value, gradient = objective(space.given)
         steps = 1e-5 * np.eye(space.size)
+        settings = {name: np.asarray(values) for name, values in space.settings(space.given).items()}
         differences = [(objective(space.given + step)[0] - objective(space.given - step)[0]) / 2e-5 for step in steps]
     # second-order truncation 1e-10 and rounding 1e-16·(condition 1e5)/1e-5 of slopes of order 1 to 100
     np.testing.assert_allclose(gradient, differences, rtol=1e-5, atol=1e-5)
     raised = np.maximum(weights, LEAST_WEIGHT * weights.max())
-    expected = np.mean(np.sum(raised * crb(model, tissues, noise) / tissues**2, axis=-1))
+    nearest = model.with_settings(settings)
+    expected = np.mean(np.sum(raised * crb(nearest, tissues, noise) / tissues**2, axis=-1))
     assert np.exp(value) == pytest.approx(expected, rel=1e-6)
 
 
@@ -151,17 +166,46 @@ def test_a_start_that_says_nothing_is_left():
     assert np.isfinite(found.objective_after)
 
 
-def test_flip_angles_of_a_fingerprint():
-    """The stated bound is that of a train built with the new angles."""
-    angles = np.radians(5 + 55 * np.abs(np.sin(np.pi * np.arange(30) / 15)))
-    fisp = MRFFISP(angles, 0.012, echo_times=0.003, inversion_time=0.02, b1=1.0)
-    tissues, noise = np.array([[0.8, 0.07]]), ComplexGaussian(1 / 50)
-    found = design_protocol(fisp, noise, {"flip_angles": (0.05, 1.3)}, key=KEY, tissues=tissues, n_starts=1)
-    rebuilt = MRFFISP(found.after.flip_angles, 0.012, echo_times=0.003, inversion_time=0.02, b1=1.0)
+def test_a_train_follows_smooth_curves_within_its_bounds():
+    """The stated bound is that of a train built with the new settings; the events count searches and evaluations."""
+    tissues, noise, events = np.array([[0.8, 0.07]]), ComplexGaussian(1 / 500), []
+    low, high = np.deg2rad([5.0, 70.0])
+    found = design_protocol(
+        FISP, noise, {"flip_angles": (low, high)}, key=KEY, nodes={"flip_angles": 6}, tissues=tissues, n_starts=2,
+        progress=events.append,
+    )  # fmt: skip
+    angles = found.after.flip_angles
+    rebuilt = MRFFISP(angles, 0.012, echo_times=0.003, inversion_time=0.02, b1=1.0)
     np.testing.assert_allclose(found.crb_after, crb(rebuilt, tissues, noise), rtol=1e-12)
-    assert found.factor > 1.5
-    with pytest.raises(RaofitError, match="only `flip_angles` can change, got `echo_times`"):
-        design_protocol(fisp, noise, {"echo_times": (0.0, 0.01)}, key=KEY, tissues=tissues)
+    assert found.factor > 2
+    assert angles.min() >= low
+    assert angles.max() <= high
+    matrix = curve_matrix(40, 6)
+    nodes = np.linalg.lstsq(matrix, angles, rcond=None)[0]
+    np.testing.assert_allclose(matrix @ nodes, angles, atol=1e-12)
+    assert {(event.stage, event.done, event.total) for event in events} == {("searches", 0, 2), ("searches", 1, 2)}
+    assert events[0].message.startswith("evaluation 1, 1.000 times smaller")
+    with pytest.raises(RaofitError, match="`inversion_time` can change, got `echo_times`"):
+        design_protocol(FISP, noise, {"echo_times": (0.0, 0.01)}, key=KEY, tissues=tissues)
+
+
+def test_curves_that_tell_less_than_the_given_settings_leave_these_as_they_are():
+    """Two echo times are best, and no line through four has only two; but they do not keep to a smaller budget."""
+    best = design_t2(4, n_starts=1).after.protocol["echo_times"][[0, 3, 1, 2]]
+
+    def on_a_line(**options):
+        return design_protocol(
+            MonoExponentialT2(best), Gaussian(0.01), {"echo_times": (0.0, 0.5)}, key=KEY, nodes={"echo_times": 2},
+            tissues=[[1.0, T2]], weights={"T2": 1.0}, n_starts=2,
+            duration=lambda settings: jnp.sum(settings["echo_times"]), **options,
+        )  # fmt: skip
+
+    kept = on_a_line()
+    np.testing.assert_array_equal(kept.after.protocol["echo_times"], best)
+    assert kept.factor == 1
+    shorter = on_a_line(longest=0.9 * float(best.sum()))
+    assert shorter.factor < 1
+    assert np.ptp(np.diff(shorter.after.protocol["echo_times"])) < 1e-5
 
 
 def test_more_tissues_than_one_are_averaged():
@@ -203,6 +247,14 @@ ADC = MonoExponentialADC([0, 500, 1000])
             {"duration": lambda settings: 1.0 + jnp.sum(settings["b_values"]), "longest": 0.5},
             RaofitError,
             "at most 0.5",
+        ),
+        ({"nodes": {"te": 2}}, RaofitError, "nodes: `te` is not one of the free settings, which are b_values"),
+        ({"nodes": {"b_values": 1}}, RaofitError, "expected 2 to 3 for the 3 `b_values`, got 1"),
+        ({"nodes": {"b_values": 4}}, RaofitError, "expected 2 to 3 for the 3 `b_values`, got 4"),
+        (
+            {"model": FISP, "free": {"inversion_time": (0.0, 0.1)}, "nodes": {"inversion_time": 2}},
+            RaofitError,
+            "`inversion_time` is a single number, not a list",
         ),
         ({"n_starts": 0}, RaofitError, "at least one search, got 0"),
         ({"model": Compressed(ADC, np.eye(3)[:, :2])}, RaofitError, "its settings cannot be designed"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from raofit.core.errors import FileError, ProtocolError
-from raofit.io.fingerprint_sequence import load_sequence, load_sequence_for, shipped_sequences
+from raofit.io.fingerprint_sequence import load_sequence, load_sequence_for, shipped_sequences, write_sequence
 from raofit.models import MRFFISP, HybridState
 
 SETTINGS = {"flip_angles_deg": [10, 70, 20], "repetition_times_ms": [12, 13, 14], "inversion_time_ms": 20}
@@ -46,6 +46,21 @@ def test_balanced_pulses_have_one_repetition_time(tmp_path, suffix):
     assert model.repetition_time == pytest.approx(4.5e-3)
     assert model.inversion_efficiency == 1
     assert model.is_repeated
+
+
+def test_a_written_sequence_is_read_back(tmp_path):
+    random = np.random.default_rng(0)
+    model = MRFFISP(
+        random.uniform(0.1, 1.2, 30), random.uniform(0.008, 0.015, 30), echo_times=0.003,
+        rf_phases=np.pi * np.arange(30), inversion_time=0.02, inversion_efficiency=0.95, slice_profile=[1.0, 0.6],
+    )  # fmt: skip
+    write_sequence(tmp_path / "train.toml", model.protocol, "made here")
+    text = (tmp_path / "train.toml").read_text()
+    assert text.startswith("# made here\nflip_angles_deg = [\n")
+    assert "echo_times_ms = 3\n" in text
+    found = MRFFISP(**load_sequence(tmp_path / "train.toml"))
+    for name, values in model.protocol.items():
+        np.testing.assert_allclose(found.protocol[name], values, rtol=1e-6)
 
 
 def test_the_shipped_spoiled_sequence_is_what_its_comment_says():

@@ -104,6 +104,18 @@ def test_many_voxels_come_back_in_their_order():
         )
 
 
+def test_other_repetition_times_have_the_states_they_need():
+    """A train of shorter repetitions needs more; for given voxels, one number is enough."""
+    fisp, short = MRFFISP(np.full(300, 0.5), 0.012), np.full(300, 0.004)
+    built = MRFFISP(np.full(300, 0.5), short, inversion_time=0.01)
+    other = fisp.with_settings({"repetition_times": short, "inversion_time": np.asarray(0.01)})
+    assert other._sizes == built._sizes
+    np.testing.assert_array_equal(other._longest_t2, built._longest_t2)
+    tissues = np.array([[1.0, 0.05, 1.0], [1.5, 0.1, 1.0]])
+    assert fisp.for_voxels(tissues)._sizes == (64,)
+    assert other.for_voxels(tissues)._sizes == (128,)
+
+
 def test_a_single_pulse_after_the_inversion():
     fisp = MRFFISP([0.7], 0.01, echo_times=0.004, inversion_time=0.3, inversion_efficiency=0.9)
     longitudinal = 1 - 1.9 * np.exp(-0.3 / 1.0)

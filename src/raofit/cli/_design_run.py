@@ -11,6 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from raofit.cli._design_train import SEQUENCE, changed, is_train, write_train
 from raofit.cli._invocation import command
 from raofit.core.errors import RaofitError
 from raofit.information.design import Design
@@ -22,6 +23,9 @@ from raofit.io.provenance import provenance, write_json
 from raofit.models import AbstractSignalModel, build
 
 N_TISSUES = 64
+N_TISSUES_OF_TRAINS = 16  # a train has hundreds of pulses to simulate
+_MOST_SHOWN = 20
+_TIMES = ("repetition_time", "repetition_times", "inversion_time")
 
 
 def bounds_of(model: AbstractSignalModel, free: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
@@ -46,7 +50,7 @@ def bounds_of(model: AbstractSignalModel, free: Mapping[str, tuple[float, float]
 
 def tissues_at(model: AbstractSignalModel, values: Mapping[str, float]) -> Float[np.ndarray, "tissue parameter"]:
     """Tissues that fill the typical ranges, all with these values; the amplitude is the typical one."""
-    points = typical_points(model, N_TISSUES)
+    points = typical_points(model, N_TISSUES_OF_TRAINS if is_train(model) else N_TISSUES)
     for index, parameter in enumerate(model.parameters):
         if parameter.name in values:
             points[:, index] = values[parameter.name]
@@ -55,9 +59,14 @@ def tissues_at(model: AbstractSignalModel, values: Mapping[str, float]) -> Float
     return np.unique(points, axis=0)
 
 
-def repetition_sum(settings: Mapping[str, Float[Array, " measurement"]]) -> Float[Array, ""]:
-    """Scan time that follows from the repetition times, s."""
-    return jnp.sum(jnp.asarray(settings["repetition_time"]))
+def sets_time(bounds: Mapping[str, tuple[float, float]]) -> bool:
+    """Whether `scan_time` depends on a free setting."""
+    return any(name in _TIMES for name in bounds)
+
+
+def scan_time(settings: Mapping[str, Float[Array, " measurement"]]) -> Float[Array, ""]:
+    """Sum of the repetition times, s, and of a train also the inversion time."""
+    return jnp.sum(jnp.stack([jnp.sum(jnp.asarray(settings[name])) for name in _TIMES if name in settings]))
 
 
 def in_order(model: AbstractSignalModel) -> dict[str, np.ndarray]:
@@ -98,8 +107,11 @@ def write_design_folder(out: Path, found: Design, sigma: float, inputs: Sequence
     record = provenance(command(), inputs)
     before, after = in_order(found.before), in_order(found.after)
     with new_folder(out, force=force) as work:
-        for name, values in after.items():
-            write_setting(work, name, values)
+        if is_train(found.after):
+            write_train(work, found)
+        else:
+            for name, values in after.items():
+                write_setting(work, name, values)
         content = {
             "Model": found.after.name,
             "Sigma": sigma,
@@ -108,11 +120,11 @@ def write_design_folder(out: Path, found: Design, sigma: float, inputs: Sequence
             "Settings": {
                 name: {
                     "Units": unit_of(name),
-                    "File": file_name(name),
+                    "File": SEQUENCE if is_train(found.after) else file_name(name),
                     "Before": in_file_units(name, before[name]),
                     "After": in_file_units(name, after[name]),
                 }
-                for name in after
+                for name in (changed(found) if is_train(found.after) else after)
             },
             "RelativeStdBefore": dict(zip(found.before.parameter_names, found.relative_std_before, strict=True)),
             "RelativeStdAfter": dict(zip(found.before.parameter_names, found.relative_std_after, strict=True)),
@@ -124,7 +136,10 @@ def write_design_folder(out: Path, found: Design, sigma: float, inputs: Sequence
 
 
 def _listed(name: str, values: np.ndarray) -> str:
-    return " ".join(f"{value:.4g}" for value in in_file_units(name, values))
+    shown = np.atleast_1d(in_file_units(name, values))
+    if shown.size > _MOST_SHOWN:
+        return f"{shown.min():.4g} to {shown.max():.4g}, mean {shown.mean():.4g}"
+    return " ".join(f"{value:.4g}" for value in shown)
 
 
 def _sentence(found: Design) -> str:

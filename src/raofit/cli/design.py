@@ -20,6 +20,7 @@ def design(
     ti: str | None = None,
     flip: str | None = None,
     refocusing: str | None = None,
+    trains: Path | None = None,
     tr: str | None = None,
     snr: float | None = None,
     sigma: float | None = None,
@@ -28,6 +29,7 @@ def design(
     at: Annotated[tuple[str, ...], _FLAG] = (),
     fixed: Annotated[tuple[str, ...], _FLAG] = (),
     longest: float | None = None,
+    nodes: int | None = None,
     starts: int = 8,
     seed: int = 0,
     out: Path | None = None,
@@ -36,17 +38,19 @@ def design(
     """Choose the settings of a protocol for the best precision, and show before and after.
 
     The number of volumes stays. Minimized is the Cramér-Rao bound of the parameters relative to their values, averaged
-    over 64 tissues that fill the typical ranges. If repetition times are free, their sum stays within that of the given
-    protocol, or within --longest.
+    over 64 tissues (of a train: 16) that fill the typical ranges. If repetition times are free, their sum stays within
+    that of the given protocol, or within --longest. A train of pulses follows smooth curves, and its search takes some
+    minutes.
 
     Parameters
     ----------
     free
         Settings to choose and their bounds as NAME=LOWER:UPPER: b_values (s/mm²), echo_times, inversion_times,
-        repetition_time (seconds), flip_angles, refocusing_angles (degrees).
+        repetition_time (seconds), flip_angles, refocusing_angles (degrees); of a train flip_angles, repetition_times,
+        inversion_time.
     model
-        Signal model: adc, ivim, ivim-total, t1-ir, t1-ir-signed, t1-ir-tr, t1-ir-tr-signed, t1-vfa, t1-vfa-b1, t2,
-        t2-epg, t2-epg-t1 or t2star.
+        Signal model: adc, ivim, ivim-total, mrf-fisp, mrf-fisp-known-b1, mrf-hybrid-state, mrf-hybrid-state-known-b1,
+        t1-ir, t1-ir-signed, t1-ir-tr, t1-ir-tr-signed, t1-vfa, t1-vfa-b1, t2, t2-epg, t2-epg-t1 or t2star.
     bval
         Text file of b-values in s/mm²: the protocol to begin with.
     te
@@ -57,6 +61,9 @@ def design(
         Flip angles of the volumes in degrees: a file, or a list such as 3,20.
     refocusing
         Refocusing angle of the echo train in degrees (t2-epg), one or one per echo; default: 180.
+    trains
+        The train to begin with, for mrf-fisp: flip_angles_deg and repetition_times_ms in TOML, JSON or CSV, or
+        fisp-880, which comes with raofit; for mrf-hybrid-state, flip_angles_deg and repetition_time_ms, or hybrid-840.
     tr
         Repetition time in seconds, or as 3.5ms.
     snr
@@ -72,50 +79,61 @@ def design(
     fixed
         Parameters that are known and not estimated, for instance S0.
     longest
-        Sum of the repetition times in seconds, at most.
+        Sum of the repetition times (of a train: and the inversion time) in seconds, at most.
+    nodes
+        Of a train: free numbers of the smooth curve that each free setting follows over the pulses; default: 24.
     starts
         Number of searches: one begins at the given protocol, the others at random ones.
     seed
         Number the random protocols follow from.
     out
-        Folder for the new protocol, in files the other verbs read, and design.json.
+        Folder for the new protocol, in files the other verbs read, and design.json; of a train also a figure.
     force
         Replace an existing output folder.
     """
+    import time
+
     import jax
 
     from raofit import noise as noises
-    from raofit.cli._design_run import bounds_of, print_design, repetition_sum, tissues_at, write_design_folder
+    from raofit.cli._design_run import bounds_of, print_design, scan_time, sets_time, tissues_at, write_design_folder
+    from raofit.cli._design_train import nodes_of
     from raofit.cli._options import protocol_fields, stated_model
+    from raofit.cli._progress import progress_bar, say
     from raofit.information.design import design_protocol
     from raofit.information.identifiability import point
+    from raofit.io.fingerprint_sequence import shipped_sequences
     from raofit.io.output import require_free
-    from raofit.io.protocol_file import has_trains
 
     if out is not None:
         require_free(out, force=force)
-    if has_trains(protocol_fields(model)):
+    if "pulse_durations" in protocol_fields(model):
         raise RaofitError(
-            f"--model {model}: the verb designs lists of settings, not trains of pulses; from Python, "
-            "raofit.design_protocol designs the flip angles of raofit.models.MRFFISP and HybridState"
+            f"--model {model}: its pulse trains cannot be designed; those of mrf-fisp and mrf-hybrid-state can"
         )
     known = tuple(name for item in fixed for name in item.split(",") if name)
-    built = stated_model(model, bval=bval, te=te, ti=ti, flip=flip, refocusing=refocusing, tr=tr)
+    built = stated_model(model, bval=bval, te=te, ti=ti, flip=flip, refocusing=refocusing, trains=trains, tr=tr)
     bounds = bounds_of(built, parse_bounds(free, "--free"))
     values = parse_values(at, "--at")
     level = stated_sigma(built, point(built, values), snr, sigma)
-    found = design_protocol(
-        built,
-        noises.build(noise or default_noise(built), level),
-        bounds,
-        key=jax.random.key(seed),
-        tissues=tissues_at(built, values),
-        weights=parse_values(weight, "--weight") or None,
-        fixed=known,
-        duration=repetition_sum if "repetition_time" in bounds else None,
-        longest=longest,
-        n_starts=starts,
-    )
+    started = time.perf_counter()
+    with progress_bar() as progress:
+        found = design_protocol(
+            built,
+            noises.build(noise or default_noise(built), level),
+            bounds,
+            key=jax.random.key(seed),
+            nodes=nodes_of(built, bounds, nodes),
+            tissues=tissues_at(built, values),
+            weights=parse_values(weight, "--weight") or None,
+            fixed=known,
+            duration=scan_time if sets_time(bounds) else None,
+            longest=longest,
+            n_starts=starts,
+            progress=progress,
+        )
     print_design(found)
+    say(f"Searched for {time.perf_counter() - started:.0f} s.")
     if out is not None:
-        write_design_folder(out, found, level, [] if bval is None else [bval], force=force)
+        files = [bval, None if trains is None else shipped_sequences().get(str(trains), trains)]
+        write_design_folder(out, found, level, [path for path in files if path is not None], force=force)

@@ -8,15 +8,20 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from raofit.core.errors import ProtocolError, RaofitError
+from raofit.core.errors import RaofitError
+from raofit.core.progress import Progress
 from raofit.information.crb import crb
+from raofit.information.design_checks import check_scale, check_settings, parameter_weights
 from raofit.information.design_search import (
     Duration,
+    Evaluation,
     Space,
     excess_time,
     exchanged,
     keeps_time,
     local_search,
+    relative_weights,
+    watched,
     weighted_bound,
 )
 from raofit.information.identifiability import typical_points
@@ -25,7 +30,6 @@ from raofit.models._model import check_last_axis
 from raofit.noise import AbstractNoise
 
 _N_TISSUES = 64
-_DIGITS = 6  # of a setting, as a share of its range
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,11 +94,13 @@ def design_protocol(
     *,
     key: Array,
     tissues: Float[np.ndarray, "tissue parameter"] | None = None,
+    nodes: Mapping[str, int] | None = None,
     weights: Mapping[str, float] | None = None,
     fixed: Collection[str] = (),
     duration: Duration | None = None,
     longest: float | None = None,
     n_starts: int = 8,
+    progress: Progress | None = None,
 ) -> Design:
     """Settings of a protocol at which a weighted Cramér–Rao bound is least.
 
@@ -104,8 +110,9 @@ def design_protocol(
 
     over the free settings within their bounds, by sequential quadratic programming on log J in float64. The gradient is
     that of the simulator, taken by JAX. J has many local minima: the search begins at the given settings and at random
-    ones, and from the best end it tries every measurement as a repeat of every other (not for heavy simulators of
-    trains). So the result is never worse than the given settings, if those keep to the bounds and the time budget.
+    ones, and from the best end it tries every measurement as a repeat of every other (not with nodes, nor for heavy
+    simulators of trains). The result is never worse than the given settings, if those keep to the bounds and the time
+    budget; settings with nodes are searched from the curve nearest to the given ones.
 
     Every unknown parameter counts with at least 1e-4 of the largest weight: a protocol that tells one parameter by
     losing all knowledge of another has a small bound that no estimator reaches. Relations between settings (an
@@ -118,12 +125,16 @@ def design_protocol(
     free : lower and upper bound of each setting to choose, by its name in `model.protocol`, in its unit there.
     key : JAX random key of the random starts.
     tissues : true values in the units and order of `model.parameters`; default: 64 that fill the typical ranges evenly.
+    nodes : number of nodes of each setting that is to be a smooth curve over the measurements, as the pulses of a train
+        are: cubic B-splines with equally spaced knots, whose coefficients (the nodes) are then what is free. Default:
+        every value of a setting is free.
     weights : w_k by name; default: 1 for every unknown parameter but the amplitude.
     fixed : names of parameters that are known (see `raofit.crb`).
     duration : scan time as a function of `{setting: values}` written with `jax.numpy`; default: any settings take as
         long as any others.
     longest : what `duration` may be at most; default: that of the given settings.
     n_starts : number of searches.
+    progress : receives an event per evaluation of the objective; `done` counts the searches that have ended.
 
     Returns
     -------
@@ -154,96 +165,56 @@ def design_protocol(
 
     References: [kay1993] ch. 3.
     """
-    shares = _weights(model, weights, fixed)
-    _check_settings(model, free, n_starts)
+    shares, nodes = parameter_weights(model, weights, fixed), dict(nodes or {})
+    check_settings(model, free, nodes)
+    if n_starts < 1:
+        raise RaofitError(f"`n_starts`: expected at least one search, got {n_starts}")
     values = np.atleast_2d(np.asarray(typical_points(model, _N_TISSUES) if tissues is None else tissues, np.float64))
     check_last_axis(values, model.parameter_names)
-    _check_scale(model, values, shares)
+    check_scale(model, values, shares)
     if longest is not None and duration is None:
         raise RaofitError(f"`longest` is {longest:g}, but there is no `duration` to compare it with; give both")
     before = crb(model, values, noise, fixed=fixed)
     with jax.enable_x64(True):
-        space = Space(model, free)
+        space = Space(model, free, nodes)
         objective = weighted_bound(space, noise, values, shares, fixed)
         budget = None if duration is None else float(duration(model.protocol)) if longest is None else longest
         overtime = None if duration is None or budget is None else excess_time(space, duration, budget)
-        others = np.asarray(jax.random.uniform(key, (n_starts - 1, space.size), dtype=jnp.float64))
-        ends = [local_search(objective, overtime, start) for start in (space.given, *others)]
-        kept = [end for end in (space.given, *ends) if keeps_time(overtime, end)]
-        if not kept:
+        best = _best_end(space, objective, overtime, key, n_starts, progress)
+        if best is None:
             raise RaofitError(f"no settings within the bounds take at most {budget:g}; widen the bounds or the budget")
-        best = min(kept, key=lambda end: objective(end)[0])
-        if model.lanes_at_once is None:
+        if model.lanes_at_once is None and not nodes:
             best = exchanged(objective, overtime, best, model.n_measurements)
-        rounded = space.settings(np.round(best, _DIGITS))
-        after = model.with_settings({name: np.asarray(item) for name, item in rounded.items()})
-    return Design(
-        model,
-        after,
-        values,
-        shares,
-        before,
-        crb(after, values, noise, fixed=fixed),
-        None if duration is None else float(duration(model.protocol)),
-        None if duration is None else float(duration(after.protocol)),
-    )
+        after = model.with_settings(space.rounded(best))
+    bounds = crb(after, values, noise, fixed=fixed)
+    scales = relative_weights(values, shares)
+    is_allowed = space.holds_given and (budget is None or duration is None or duration(model.protocol) <= budget)
+    if is_allowed and np.sum(scales * before) <= np.sum(scales * bounds):
+        after, bounds = model, before
+    durations = (None if duration is None else float(duration(item.protocol)) for item in (model, after))
+    return Design(model, after, values, shares, before, bounds, *durations)
+
+
+def _best_end(
+    space: Space,
+    objective: Evaluation,
+    overtime: Evaluation | None,
+    key: Array,
+    n_starts: int,
+    progress: Progress | None,
+) -> np.ndarray | None:
+    """Where the best of all searches ends, or the given point if none is better; None if nothing keeps the time."""
+    others = np.asarray(jax.random.uniform(key, (n_starts - 1, space.size), dtype=jnp.float64))
+    first = objective(space.given)[0]
+    ends = [space.given]
+    for index, start in enumerate((space.given, *others)):
+        seen = objective if progress is None else watched(objective, index, n_starts, first, progress)
+        ends.append(local_search(seen, overtime, start))
+    kept = [end for end in ends if keeps_time(overtime, end)]
+    return min(kept, key=lambda end: objective(end)[0]) if kept else None
 
 
 def _relative(bounds: np.ndarray, tissues: np.ndarray) -> np.ndarray:
     """CRB/θ²; inf at a value of 0 that is estimated."""
     squared = np.square(tissues)
     return np.where(bounds == 0, 0.0, bounds / np.where(squared > 0, squared, np.finfo(np.float64).tiny))
-
-
-def _weights(
-    model: AbstractSignalModel, weights: Mapping[str, float] | None, fixed: Collection[str]
-) -> Float[np.ndarray, " parameter"]:
-    """One weight per parameter of the model."""
-    names = model.parameter_names
-    if weights is None:
-        weights = {item.name: 1.0 for item in model.parameters if item.name not in fixed and not item.is_amplitude}
-    for name, weight in weights.items():
-        if name not in names:
-            raise RaofitError(f"weights: `{name}` is not a parameter; the model has {', '.join(names)}")
-        if not 0 <= weight < np.inf:
-            raise RaofitError(f"weights: expected a number ≥ 0 for `{name}`, got {weight:g}")
-        if weight > 0 and name in fixed:
-            raise RaofitError(f"weights: `{name}` is taken as known, so it has no variance to weigh; leave it out")
-    found = np.array([float(weights.get(name, 0.0)) for name in names])
-    if not np.any(found > 0):
-        raise RaofitError("weights: expected a weight > 0 for at least one parameter, got none")
-    return found
-
-
-def _check_settings(model: AbstractSignalModel, free: Mapping[str, tuple[float, float]], n_starts: int) -> None:
-    if not model.follows_settings:
-        raise RaofitError(
-            f"model `{model.name}`: its settings cannot be designed, because it cannot be differentiated by them; "
-            "models written with `jax.numpy` can be"
-        )
-    if not free:
-        raise RaofitError(f"free: expected the bounds of at least one of {', '.join(model.protocol)}, got none")
-    if n_starts < 1:
-        raise RaofitError(f"`n_starts`: expected at least one search, got {n_starts}")
-    plausible = {field.name: field for field in model.protocol_fields}
-    for name, (low, high) in free.items():
-        if name not in model.protocol:
-            raise RaofitError(f"free: `{name}` is not a setting of the model; it has {', '.join(model.protocol)}")
-        if not -np.inf < low < high < np.inf:
-            raise ProtocolError(f"free: expected finite bounds of `{name}`, lower < upper, got {low:g} to {high:g}")
-        field = plausible.get(name)
-        if field is not None and not field.plausible[0] <= low < high <= field.plausible[1]:
-            least, most = field.plausible
-            raise ProtocolError(
-                f"free: expected bounds of `{name}` within {least:g} to {most:g} {field.unit}, got {low:g} to "
-                f"{high:g}; {field.hint}"
-            )
-
-
-def _check_scale(model: AbstractSignalModel, tissues: np.ndarray, weights: np.ndarray) -> None:
-    for name, weight, column in zip(model.parameter_names, weights, tissues.T, strict=True):
-        if weight > 0 and np.any(column == 0):
-            raise RaofitError(
-                f"tissues: `{name}` is 0 in one of them, so its variance relative to its value has no meaning; give it "
-                "the weight 0 or another value"
-            )

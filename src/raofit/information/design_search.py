@@ -3,20 +3,24 @@
 import itertools
 from collections.abc import Callable, Collection, Mapping
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.optimize
 from jaxtyping import Array, Float
 
+from raofit.core.progress import Progress, ProgressEvent
 from raofit.information.crb import AMPLITUDE
 from raofit.information.fisher import fisher_information
+from raofit.information.smooth_curves import curve_matrix, nearest_nodes
 from raofit.models import AbstractSignalModel
 from raofit.noise import AbstractNoise
 
 Duration = Callable[[Mapping[str, Float[Array, " measurement"]]], Float[Array, ""]]
 Evaluation = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
+_DIGITS = 6  # of an entry of the unit cube
 _RIDGE = 1e-12  # of the information scaled to a unit diagonal: a protocol without an answer has a large finite bound
 LEAST_WEIGHT = 1e-4  # of the largest
 _MOST_STEPS = 500
@@ -26,49 +30,78 @@ _OVERTIME = 1e-6  # share of the time budget that rounding may add
 
 
 class Space:
-    """Free settings as one vector in the unit cube: 0 is a lower bound, 1 an upper one."""
+    """Free settings as one vector in the unit cube: 0 is a lower bound, 1 an upper one.
 
-    def __init__(self, model: AbstractSignalModel, free: Mapping[str, tuple[float, float]]):
+    A setting with nodes is the smooth curve through as many entries (`raofit.information.smooth_curves`), the others
+    have an entry per value. `given` is the given protocol, or what is nearest to it; `holds_given` says whether that
+    is within the bounds.
+    """
+
+    def __init__(self, model: AbstractSignalModel, free: Mapping[str, tuple[float, float]], nodes: Mapping[str, int]):
         self.model = model
         self.free = dict(free)
         self.shapes = {name: model.protocol[name].shape for name in free}
-        self.size = sum(model.protocol[name].size for name in free)
-        inside = [(model.protocol[name] - low) / (high - low) for name, (low, high) in self.free.items()]
-        self.given = np.clip(np.concatenate([item.ravel() for item in inside]), 0.0, 1.0)
+        self.curves = {name: curve_matrix(model.protocol[name].size, n_nodes) for name, n_nodes in nodes.items()}
+        self.sizes = {name: nodes.get(name, model.protocol[name].size) for name in free}
+        self.size = sum(self.sizes.values())
+        self.given = np.concatenate([self._entries(name) for name in free])
+        self.holds_given = all(
+            np.all((low <= model.protocol[name]) & (model.protocol[name] <= high)) for name, (low, high) in free.items()
+        )
+
+    def _entries(self, name: str) -> np.ndarray:
+        """The entries of a setting of the given protocol."""
+        low, high = self.free[name]
+        inside = np.clip((self.model.protocol[name].ravel() - low) / (high - low), 0.0, 1.0)
+        return nearest_nodes(self.curves[name], inside) if name in self.curves else inside
 
     def settings(self, point: Float[Array, " size"]) -> dict[str, Array]:
         """Settings by name."""
         found, start = {}, 0
         for name, (low, high) in self.free.items():
-            stop = start + int(np.prod(self.shapes[name]))
-            found[name] = low + (high - low) * point[start:stop].reshape(self.shapes[name])
+            stop = start + self.sizes[name]
+            entries = jnp.asarray(point[start:stop])
+            if name in self.curves:
+                entries = self.curves[name] @ entries
+            found[name] = low + (high - low) * entries.reshape(self.shapes[name])
             start = stop
         return found
+
+    def rounded(self, point: Float[np.ndarray, " size"]) -> dict[str, np.ndarray]:
+        """Settings by name from entries of a few digits, within their bounds to the last digit."""
+        found = self.settings(np.round(point, _DIGITS))
+        return {name: np.clip(np.asarray(values), *self.free[name]) for name, values in found.items()}
 
 
 def weighted_bound(
     space: Space, noise: AbstractNoise, tissues: np.ndarray, weights: np.ndarray, fixed: Collection[str]
 ) -> Evaluation:
     """The logarithm of J at a point of the unit cube, and its gradient."""
-    model = space.model
-    unknown = np.array([index for index, name in enumerate(model.parameter_names) if name not in fixed])
-    raised = np.maximum(weights, LEAST_WEIGHT * weights.max())
-    scales = np.where(tissues == 0, 0.0, raised / np.square(np.where(tissues == 0, 1.0, tissues)))
+    unknown = np.array([index for index, name in enumerate(space.model.parameter_names) if name not in fixed])
+    scales = relative_weights(tissues, weights)
+    lowest = {name: np.full(space.shapes[name], low) for name, (low, _) in space.free.items()}
+    model = space.model.with_settings(lowest).for_voxels(tissues)  # short repetitions need the largest simulation
 
-    def logarithm(point: Array, tissues: Array) -> Array:
+    @eqx.filter_jit  # arrays of the model are arguments: as constants, all trains would need programs of their own
+    @jax.value_and_grad
+    def logarithm(point: Array, model: AbstractSignalModel, noise: AbstractNoise, tissues: Array, scales: Array):
         information = fisher_information(
             model.with_settings(space.settings(point)), tissues, noise, is_amplitude_known=AMPLITUDE in fixed
         )
         variance = _smooth_bound(information[..., unknown[:, None], unknown])
         return jnp.log(jnp.mean(jnp.sum(scales[:, unknown] * variance, axis=-1)))
 
-    traced = jax.jit(jax.value_and_grad(logarithm))
-
     def evaluate(point: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient = traced(jnp.asarray(point), jnp.asarray(tissues))
+        value, gradient = logarithm(jnp.asarray(point), model, noise, jnp.asarray(tissues), jnp.asarray(scales))
         return float(value), np.asarray(gradient)
 
     return evaluate
+
+
+def relative_weights(tissues: np.ndarray, weights: np.ndarray) -> Float[np.ndarray, "tissue parameter"]:
+    """w_k/θ_ik² with the least weight that every parameter has; 0 where a value is 0."""
+    raised = np.maximum(weights, LEAST_WEIGHT * weights.max())
+    return np.where(tissues == 0, 0.0, raised / np.square(np.where(tissues == 0, 1.0, tissues)))
 
 
 def _smooth_bound(information: Float[Array, "tissue k k"]) -> Float[Array, "tissue k"]:
@@ -88,6 +121,25 @@ def excess_time(space: Space, duration: Duration, budget: float) -> Evaluation:
     def evaluate(point: np.ndarray) -> tuple[float, np.ndarray]:
         value, gradient = traced(jnp.asarray(point))
         return float(value), np.asarray(gradient)
+
+    return evaluate
+
+
+def watched(objective: Evaluation, index: int, n_searches: int, first: float, progress: Progress) -> Evaluation:
+    """The objective as search `index` of `n_searches` sees it, with an event per evaluation.
+
+    Parameters
+    ----------
+    first : the logarithm that gains are relative to.
+    """
+    found: list[float] = []
+
+    def evaluate(point: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = objective(point)
+        found.append(value)
+        gain = np.exp(first - min(found))
+        progress(ProgressEvent("searches", index, n_searches, f"evaluation {len(found)}, {gain:.3f} times smaller"))
+        return value, gradient
 
     return evaluate
 

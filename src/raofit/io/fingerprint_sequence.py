@@ -36,6 +36,7 @@ _BALANCED = {
     "is_repeated": _Key("is_repeated", 1.0, 0.0),
 }
 _SCALARS = ("repetition_time_ms", "inversion_time_ms", "inversion_efficiency", "is_repeated")
+_PER_ROW = 12
 _LARGEST_DEGREES, _LEAST_DEGREES = 360.0, 7.0
 
 
@@ -113,6 +114,24 @@ def load_sequence_for(field_names: Sequence[str], path: str | Path) -> dict[str,
             f"another file"
         )
     return {name: found[name] for name in field_names}
+
+
+def write_sequence(path: str | Path, settings: Mapping[str, Any], comment: str) -> None:
+    """Write the settings of `raofit.models.MRFFISP` or `HybridState` to a TOML file that `load_sequence` reads.
+
+    Numbers have seven digits; a list of equal numbers becomes one number. `comment` is the first line.
+    """
+    keys = _BALANCED if "repetition_time" in settings else _SPOILED
+    lines = [f"# {comment}"]
+    for key, entry in keys.items():
+        words = [f"{value:.7g}" for value in np.ravel(settings[entry.field]) / entry.factor]
+        lines.append(f"{key} = {words[0] if len(set(words)) == 1 else _wrapped(words)}")
+    Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _wrapped(words: list[str]) -> str:
+    rows = [", ".join(words[start : start + _PER_ROW]) for start in range(0, len(words), _PER_ROW)]
+    return "[\n" + "".join(f"  {row},\n" for row in rows) + "]"
 
 
 def _setting(path: Path, key: str, values: Any, entry: _Key) -> np.ndarray | float:

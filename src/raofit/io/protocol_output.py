@@ -14,12 +14,14 @@ def file_name(name: str) -> str:
 
 
 def unit_of(name: str) -> str:
-    """Unit of a setting in its file."""
-    return "s/mm²" if name == "b_values" else LISTED[name].unit
+    """Unit of a setting as users read it: angles are in degrees, and what is not listed is a time."""
+    if name in LISTED:
+        return LISTED[name].unit
+    return "s/mm²" if name == "b_values" else "seconds"
 
 
 def in_file_units(name: str, values: Float[np.ndarray, " volume"]) -> Float[np.ndarray, " volume"]:
-    """`values` of a model's setting in the unit of its file."""
+    """`values` of a model's setting in `unit_of` it."""
     return np.rad2deg(values) if name in LISTED and LISTED[name].is_angle else values
 
 

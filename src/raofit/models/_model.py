@@ -125,6 +125,10 @@ class AbstractSignalModel(eqx.Module):
         check_last_axis(parameters, self.parameter_names)
         return _in_chunks(_signal_and_jacobian, self, parameters)
 
+    def for_voxels(self, parameters: Float[np.ndarray, "voxel parameter"]) -> Self:  # noqa: ARG002
+        """The same model for these voxels only; what a simulator chooses by their values, it chooses once for all."""
+        return self
+
     def lanes_order(self, parameters: Float[np.ndarray, "voxel parameter"]) -> np.ndarray:
         """In which order a heavy simulator wants its voxels: those that cost the same together."""
         return np.arange(len(parameters))

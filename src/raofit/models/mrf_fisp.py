@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 
 import equinox as eqx
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
@@ -185,15 +186,34 @@ class MRFFISP(AbstractSignalModel):
         self._sizes, self._longest_t2 = _states(self.repetition_times, accuracy, n_states)
 
     def with_settings(self, settings: Mapping[str, Float[Array, " pulse"]]) -> Self:
-        """The same train with other flip angles, the one setting that can change after the model is built."""
-        others = sorted(set(settings) - {FLIP_ANGLES.name})
+        """The same train with other flip angles, repetition times or inversion time, as many values, unchecked.
+
+        The number of configurations follows from the new repetition times; where JAX traces them it stays what it is,
+        which is enough as long as they are not shorter than this model's.
+        """
+        others = sorted(set(settings) - set(_CHANGEABLE))
         if others:
             raise RaofitError(
-                f"model `{self.name}`: only `flip_angles` can change, got `{others[0]}`; build a new model"
+                f"model `{self.name}`: only {', '.join(f'`{name}`' for name in _CHANGEABLE)} can change, "
+                f"got `{others[0]}`; build a new model"
             )
-        angles = settings[FLIP_ANGLES.name]
-        steps = self._steps._replace(flip_angle=angles)
-        return eqx.tree_at(_flip_angles_and_steps, self, (angles, steps))
+        angles, times, inversion = (settings.get(name, getattr(self, name)) for name in _CHANGEABLE)
+        sizes, longest_t2 = self._sizes, self._longest_t2
+        if REPETITION_TIMES.name in settings and not isinstance(times, jax.core.Tracer):
+            sizes, longest_t2 = _states(times, self.accuracy, self.n_states)
+        if not isinstance(inversion, jax.core.Tracer):
+            inversion = float(inversion)
+        steps = self._steps._replace(flip_angle=angles, interval=_intervals(inversion, times))
+        return eqx.tree_at(_what_settings_change, self, (angles, times, inversion, steps, sizes, longest_t2))
+
+    def for_voxels(self, parameters: Float[np.ndarray, "voxel parameter"]) -> Self:
+        """The same train with the one number of configurations that the longest T2 of these voxels needs."""
+        needed = np.searchsorted(self._longest_t2, np.max(parameters[:, 1]))
+        return eqx.tree_at(
+            lambda model: (model._sizes, model._longest_t2),  # noqa: SLF001
+            self,
+            (self._sizes[needed : needed + 1], np.zeros(0)),
+        )
 
     @property
     def n_measurements(self) -> int:
@@ -248,9 +268,13 @@ class MRFFISP(AbstractSignalModel):
         return jax.lax.switch(needed, branches, tissue)
 
 
-def _flip_angles_and_steps(model: MRFFISP) -> tuple:
-    """The parts of a model that follow from its flip angles."""
-    return model.flip_angles, model._steps  # noqa: SLF001
+_CHANGEABLE = (FLIP_ANGLES.name, REPETITION_TIMES.name, INVERSION_TIME.name)
+
+
+def _what_settings_change(model: MRFFISP) -> tuple:
+    """The parts of a model that are, or follow from, the settings that can change."""
+    steps, sizes, longest_t2 = model._steps, model._sizes, model._longest_t2  # noqa: SLF001
+    return model.flip_angles, model.repetition_times, model.inversion_time, steps, sizes, longest_t2
 
 
 def _one_per_pulse(values, field: ProtocolField, n_pulses: int) -> np.ndarray:
@@ -261,12 +285,19 @@ def _one_per_pulse(values, field: ProtocolField, n_pulses: int) -> np.ndarray:
     return np.broadcast_to(array, n_pulses).copy()
 
 
+def _intervals(inversion_time, repetition_times):
+    """Time before each pulse, since the one before it or the inversion; traced if one of them is."""
+    is_traced = any(isinstance(values, jax.core.Tracer) for values in (inversion_time, repetition_times))
+    join = jnp.concatenate if is_traced else np.concatenate
+    return join([jnp.reshape(inversion_time, 1) if is_traced else [inversion_time], repetition_times[:-1]])
+
+
 def _steps(model: MRFFISP) -> Steps:
     """What precedes each echo; what precedes the first is the inversion time."""
     turns = np.exp(-1j * np.diff(model.rf_phases, prepend=model.rf_phases[0]))
     is_real = np.all(np.abs(np.imag(turns)) < _PHASE_TOLERANCE)
     return Steps(
-        interval=np.r_[model.inversion_time, model.repetition_times[:-1]],
+        interval=_intervals(model.inversion_time, model.repetition_times),
         flip_angle=model.flip_angles,
         turn=np.real(turns) if is_real else turns,
         echo_time=model.echo_times,

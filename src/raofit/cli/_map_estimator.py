@@ -1,20 +1,27 @@
-"""Which estimator a map is made with: maximum likelihood, a network, or one step of scoring from a network."""
+"""Which estimator a map is made with: maximum likelihood, a dictionary, a network, or one step from a network."""
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from raofit import noise
+from raofit.cli._map_dictionary import in_words
 from raofit.cli._map_input import MapInput
+from raofit.cli._progress import say
 from raofit.core.errors import RaofitError
 from raofit.core.parameter import Parameter
 from raofit.core.progress import Progress
+from raofit.estimators.atoms import Atoms
+from raofit.estimators.dictionary_matching import DictionaryMatching
 from raofit.estimators.estimate import Estimate
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
 from raofit.estimators.network import NetworkEstimator, check_protocol
 from raofit.estimators.one_step import OneStep
+from raofit.estimators.parameter_grid import ParameterGrid
+from raofit.io.dictionary_file import save_dictionary
 from raofit.models import AbstractSignalModel
 
 if TYPE_CHECKING:
@@ -35,7 +42,7 @@ class ChosenEstimator:
 
     Parameters
     ----------
-    name : "mle", "network" or "one-step".
+    name : "mle", "dictionary", "network" or "one-step".
     estimate : `estimate(measurements (n, volume), sigma (n,))` returns an `Estimate`.
     parameters : what it estimates, along the last axis of its values.
     noise_name : noise model it assumes.
@@ -44,6 +51,8 @@ class ChosenEstimator:
     settings : JSON-ready facts for the sidecar.
     n_fitted : how many parameters it fits to each voxel; 0 for a network.
     slab_voxels : the most voxels to estimate between two savings; None where that is no matter of minutes.
+    ranges : limits of its own, in place of the parameters' bounds.
+    fixed : names of parameters it takes as known.
     """
 
     name: str
@@ -55,6 +64,8 @@ class ChosenEstimator:
     settings: Mapping[str, Any]
     n_fitted: int
     slab_voxels: int | None = None
+    ranges: Bounds = dataclasses.field(default_factory=dict)
+    fixed: frozenset[str] = frozenset()
 
     @property
     def gives_all(self) -> bool:
@@ -69,6 +80,8 @@ def choose_estimator(
     model, network = found.model, found.network
     if options.estimator == "mle":
         return _maximum_likelihood(model, found.noise_name, bounds, network, options)
+    if found.dictionary is not None:
+        return _matching(found, found.dictionary, options, progress)
     source = str(options.network)
     if network is None:
         from raofit.cli._network_cache import trained_network
@@ -132,6 +145,69 @@ def _maximum_likelihood(
         n_fitted=len(model.parameters),
         slab_voxels=None if model.lanes_at_once is None else _SLOW_SLAB,
     )
+
+
+def _matching(
+    found: MapInput, atoms: ParameterGrid | Atoms, options: "MapOptions", progress: Progress
+) -> ChosenEstimator:
+    """Dictionary matching; new atoms are simulated, and kept in the file the options name."""
+    model = found.model
+    grid = atoms if isinstance(atoms, ParameterGrid) else atoms.grid
+    size = f"{len(grid)} atoms ({in_words(grid, model)})"
+    say(f"dictionary of {size}" + (f", from {options.dictionary}" if isinstance(atoms, Atoms) else ""))
+    unit = noise.build(found.noise_name, 1.0)
+    if isinstance(atoms, ParameterGrid):
+        atoms = Atoms.of(model, atoms, progress=progress)
+        if options.dictionary is not None:
+            save_dictionary(options.dictionary, DictionaryMatching(model, atoms))
+    matching = DictionaryMatching(model, atoms, unit)
+    axes = grid.axes
+    free = {name: (float(axis[0]), float(axis[-1])) for name, axis in axes.items() if len(axis) > 1}
+    sentence = (
+        f"Dictionary matching with {size}: the simulated signal that explains the measurement best by least squares, "
+        "interpolated between atoms; AT_BOUND marks what lies at an edge of the grid."
+    )
+    if unit.is_magnitude:
+        sentence += " Least squares overestimates magnitudes near the noise floor; maximum likelihood does not."
+    return ChosenEstimator(
+        "dictionary",
+        in_units_of_sigma(matching),
+        model.parameters,
+        found.noise_name,
+        (sentence,),
+        (),
+        {
+            "File": None if options.dictionary is None else str(options.dictionary),
+            "Atoms": len(grid),
+            "AtomsSHA256": hashlib.sha256(np.ascontiguousarray(atoms.signals)).hexdigest(),
+            "Grid": {name: [float(axis[0]), float(axis[-1]), len(axis)] for name, axis in axes.items()},
+        },
+        n_fitted=len(free) + (model.amplitude_index is not None),
+        ranges=free,
+        fixed=frozenset(axes.keys() - free.keys()),
+    )
+
+
+def in_units_of_sigma(matching: DictionaryMatching) -> Callable[[np.ndarray, np.ndarray], Estimate]:
+    """`estimate(measurements, sigma)` by one search for every sigma: only the amplitude has the units of the signal."""
+    index = matching.model.amplitude_index
+
+    def estimate(measurements: np.ndarray, sigma: np.ndarray) -> Estimate:
+        found = matching.estimate(measurements / sigma[:, None])
+        units = np.ones_like(found.values)
+        diagnostics = dict(found.diagnostics)
+        if index is not None:
+            units[:, index] = sigma
+        else:
+            diagnostics["amplitude"] = diagnostics["amplitude"] * sigma
+        return dataclasses.replace(
+            found,
+            values=found.values * units,
+            compute_standard_errors=lambda: found.standard_errors * units,
+            diagnostics=diagnostics,
+        )
+
+    return estimate
 
 
 def _one_step(

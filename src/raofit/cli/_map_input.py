@@ -8,9 +8,12 @@ import numpy as np
 from jaxtyping import Bool
 
 from raofit import models
+from raofit.cli._map_dictionary import open_dictionary
 from raofit.cli._options import default_noise, protocol_fields
 from raofit.core.errors import RaofitError
+from raofit.estimators.atoms import Atoms
 from raofit.estimators.network import NetworkEstimator, check_protocol
+from raofit.estimators.parameter_grid import ParameterGrid
 from raofit.io.basis_file import load_basis
 from raofit.io.coefficient_image import (
     CoefficientImage,
@@ -49,6 +52,7 @@ class MapInput:
     noise_name : how the measurements are distributed.
     network : the network to map with or to start from, if one is given; checked against model and protocol.
     files : the files all this is from.
+    dictionary : where the atoms to map with are to lie, or atoms that exist already; checked against the model.
     """
 
     series: Series
@@ -57,6 +61,7 @@ class MapInput:
     noise_name: str
     network: NetworkEstimator | None
     files: tuple[Path, ...]
+    dictionary: ParameterGrid | Atoms | None = None
 
     @property
     def is_complex(self) -> bool:
@@ -95,7 +100,8 @@ def open_input(options: "MapOptions") -> MapInput:
     files = (*options.images, *stated, options.basis, options.mask, options.sigma)
     network_file = None if options.network is None else network_path(options.network)
     inputs = tuple(Path(file) for file in (*files, network_file) if file is not None and Path(file).is_file())
-    return dataclasses.replace(found, files=inputs)
+    dictionary = open_dictionary(options, found.model) if options.estimator == "dictionary" else None
+    return dataclasses.replace(found, files=inputs, dictionary=dictionary)
 
 
 def _images(options: "MapOptions", fields: tuple[str, ...], name: str, network: NetworkEstimator | None) -> MapInput:

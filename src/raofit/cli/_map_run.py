@@ -61,6 +61,9 @@ class MapOptions:
     noise: str | None
     estimator: str
     network: Path | None
+    dictionary: Path | None
+    grid: tuple[str, ...]
+    t2_below_t1: bool
     bounds: tuple[str, ...]
     snr: float | None
     seed: int
@@ -69,6 +72,13 @@ class MapOptions:
     fill: float
     memory_bytes: int
     force: bool
+
+
+def default_estimator(network: Path | None, dictionary: Path | None, grid: tuple[str, ...]) -> str:
+    """The estimator of a user who names none: what the other options are for."""
+    if dictionary is not None or grid:
+        return "dictionary"
+    return "mle" if network is None else "network"
 
 
 @dataclasses.dataclass
@@ -96,7 +106,7 @@ def run_map(options: MapOptions) -> None:
     record = provenance(command(), found.files)
     with progress_bar() as progress:
         chosen = choose_estimator(options, found, bounds, level, progress)
-        limits = resolve_ranges(chosen.parameters, _of(chosen, bounds), "bounds")
+        limits = resolve_ranges(chosen.parameters, _of(chosen, bounds) | dict(chosen.ranges), "bounds")
         check = None
         if options.residual and chosen.gives_all:
             check = ResidualCheck(model, chosen.noise_name, chosen.n_fitted, options.false_alarms)
@@ -145,6 +155,16 @@ def _check(options: MapOptions) -> None:
         raise RaofitError(f"--false-alarms {options.false_alarms:g}: expected a share of voxels between 0 and 1")
     if options.estimator == "one-step" and options.network is None:
         raise RaofitError("--estimator one-step: it starts from a network; give one with --network")
+    if options.estimator != "dictionary":
+        if options.dictionary is not None or options.grid or not options.t2_below_t1:
+            raise RaofitError(
+                f"--grid, --dictionary and --no-t2-below-t1 are for --estimator dictionary, found {options.estimator}"
+            )
+        return
+    if options.network is not None:
+        raise RaofitError("--network: a dictionary takes no network; leave it out, or choose another --estimator")
+    if options.bounds:
+        raise RaofitError("--bounds: the limits of a dictionary are the ends of its grid; give them with --grid")
 
 
 def _of(chosen: ChosenEstimator, bounds: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:

@@ -31,8 +31,11 @@ def map_image(
     rank: Annotated[int | None, _TRAINS] = None,
     model: Annotated[str | None, Parameter(group="Estimator", show_default=lambda _: "ivim, or the network's")] = None,
     noise: Annotated[Literal["rician", "gaussian", "complex-gaussian"] | None, _ESTIMATOR] = None,
-    estimator: Annotated[Literal["mle", "network", "one-step"] | None, _ESTIMATOR] = None,
+    estimator: Annotated[Literal["mle", "dictionary", "network", "one-step"] | None, _ESTIMATOR] = None,
     network: Annotated[Path | None, _ESTIMATOR] = None,
+    dictionary: Annotated[Path | None, _ESTIMATOR] = None,
+    grid: Annotated[tuple[str, ...], _FLAG, _ESTIMATOR] = (),
+    t2_below_t1: Annotated[bool, _ESTIMATOR] = True,
     bounds: Annotated[tuple[str, ...], _FLAG, _ESTIMATOR] = (),
     snr: Annotated[float | None, _ESTIMATOR] = None,
     seed: Annotated[int, _ESTIMATOR] = 0,
@@ -102,10 +105,21 @@ def map_image(
         mle: maximum likelihood, from the network's estimate if there is one (the default without --network).
         network: a trained network (the default with --network); without --network, one is trained for this protocol and
         the SNR of the data, and kept for the next time. one-step: one step of Fisher scoring from --network.
+        dictionary: the best of a grid of simulated signals, interpolated (the default with --grid or --dictionary).
     network
         Network file from `raofit train`, or the name of one that comes with raofit.
+    dictionary
+        Dictionary file: used if it exists, if it is of the model, protocol and basis of these data; made otherwise.
+    grid
+        Where the atoms of a dictionary lie, as NAME=LOWER:UPPER:COUNT with :log for equal ratios, or NAME=VALUE for a
+        parameter that is known, in the parameter's unit: T1=0.1:4:60:log,T2=0.01:0.5:60:log. Default: the typical
+        range of each parameter and half of it on either side; 1000 values for one parameter, 200 each for two, 50 each
+        for three.
+    t2_below_t1
+        Leave out atoms whose T2 is not below their T1, where a model has both.
     bounds
-        Fit bounds as NAME=LOWER:UPPER in the parameter's unit, for instance f=0.01:0.9.
+        Fit bounds as NAME=LOWER:UPPER in the parameter's unit, for instance f=0.01:0.9. Those of a dictionary are the
+        ends of its grid.
     snr
         SNR (S0 over sigma) to train the network for; default: measured in the data.
     seed
@@ -118,11 +132,11 @@ def map_image(
     fill
         What maps hold where there is no estimate.
     memory
-        Memory for image data, in MB; larger images are read in slabs of slices.
+        Memory for image data, in MB; larger images are read in slabs of slices. No dictionary may be larger.
     force
         Replace an existing output folder.
     """
-    from raofit.cli._map_run import MapOptions, run_map
+    from raofit.cli._map_run import MapOptions, default_estimator, run_map
 
     run_map(
         MapOptions(
@@ -142,8 +156,11 @@ def map_image(
             sigma=sigma,
             model=model,
             noise=noise,
-            estimator=estimator or ("mle" if network is None else "network"),
+            estimator=estimator or default_estimator(network, dictionary, grid),
             network=network,
+            dictionary=dictionary,
+            grid=grid,
+            t2_below_t1=t2_below_t1,
             bounds=bounds,
             snr=snr,
             seed=seed,

@@ -136,7 +136,7 @@ def test_one_search_serves_every_sigma():
     ):
         measurements = sigma[:, None] * 30.0 * np.tile(np.asarray(model.signal(truth)), (2, 1))
         expected = DictionaryMatching(model, axes, kind(sigma)).estimate(measurements)
-        found = in_units_of_sigma(DictionaryMatching(model, axes, kind(1.0)))(measurements, sigma)
+        found = in_units_of_sigma(DictionaryMatching(model, axes, kind(1.0)))(measurements, sigma, {})
         np.testing.assert_allclose(found.values, expected.values, rtol=1e-9)
         np.testing.assert_allclose(found.standard_errors, expected.standard_errors, rtol=1e-9)
         if model is toy:

@@ -12,6 +12,7 @@ import functools
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ class MapOptions:
     rank: int | None
     mask: Path | None
     sigma: str | None
+    known: tuple[str, ...]
     model: str | None
     noise: str | None
     estimator: str
@@ -155,6 +157,8 @@ def _check(options: MapOptions) -> None:
         raise RaofitError(f"--false-alarms {options.false_alarms:g}: expected a share of voxels between 0 and 1")
     if options.estimator == "one-step" and options.network is None:
         raise RaofitError("--estimator one-step: it starts from a network; give one with --network")
+    if options.known and options.estimator in ("network", "one-step"):
+        raise RaofitError("--known: a network takes no known values; choose --estimator mle or dictionary")
     if options.estimator != "dictionary":
         if options.dictionary is not None or options.grid or not options.t2_below_t1:
             raise RaofitError(
@@ -185,9 +189,9 @@ def _estimate_slabs(
 ) -> None:
     mask, axis = found.mask, slab_axis(found.series.shape)
 
-    def estimate(measurements: np.ndarray, sigma: np.ndarray) -> Estimate:
+    def estimate(measurements: np.ndarray, sigma: np.ndarray, known: Mapping[str, np.ndarray]) -> Estimate:
         started = time.perf_counter()
-        estimated = chosen.estimate(measurements, sigma)
+        estimated = chosen.estimate(measurements, sigma, known)
         watch.estimating += time.perf_counter() - started
         started = time.perf_counter()
         checked = estimated if check is None else check(estimated, measurements, sigma)
@@ -202,6 +206,7 @@ def _estimate_slabs(
         mask,
         missing,
         sigma=level.sigma,
+        known=found.known,
         n_parameters=len(chosen.parameters),
         is_magnitude=noise.NOISE_MODELS[chosen.noise_name].is_magnitude,
         diagnostics=() if check is None else check.names,
@@ -231,6 +236,7 @@ def _settings(
         "Bounds": dict(zip(names, limits.tolist(), strict=True)),
         "Seed": options.seed,
         "Mask": options.mask,
+        "Known": list(options.known),
         "Residual": options.residual,
         "FalseAlarmRate": options.false_alarms,
         "Fill": "NaN" if np.isnan(options.fill) else 0,

@@ -26,6 +26,7 @@ def map_image(
     b_max: Annotated[float | None, _DATA] = None,
     mask: Annotated[Path | None, _DATA] = None,
     sigma: Annotated[str | None, _DATA] = None,
+    known: Annotated[tuple[str, ...], _FLAG, _DATA] = (),
     trains: Annotated[Path | None, _TRAINS] = None,
     basis: Annotated[Path | None, _TRAINS] = None,
     rank: Annotated[int | None, _TRAINS] = None,
@@ -86,6 +87,10 @@ def map_image(
     sigma
         Noise standard deviation of one channel, in signal units: a number, a NIfTI map, or how to measure it: repeats,
         background or residuals. Default: residuals (background if there are too few measurements).
+    known
+        Parameters that are measured otherwise, as NAME=MAP (NIfTI, in the parameter's unit and the space of the image)
+        or NAME=NUMBER, for instance B1=b1map.nii.gz; for mle and dictionary. Their maps repeat them, with a standard
+        error of 0; NaN and values beyond the bounds are marked.
     trains
         Flip angles (rad) and pulse durations (s): a MATLAB file with alpha and TRF, or TOML, JSON, CSV. For mrf-fisp,
         flip_angles_deg and repetition_times_ms in TOML, JSON or CSV, or fisp-880, which comes with raofit. Not needed
@@ -154,6 +159,7 @@ def map_image(
             rank=rank,
             mask=mask,
             sigma=sigma,
+            known=known,
             model=model,
             noise=noise,
             estimator=estimator or default_estimator(network, dictionary, grid),

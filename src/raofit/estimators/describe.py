@@ -10,6 +10,7 @@ from raofit.estimators._solver import Solution
 from raofit.estimators.known import free_places, joined
 from raofit.estimators.objective import Objective
 from raofit.estimators.profile_objective import ProfileObjective
+from raofit.models import AbstractSignalModel
 
 _AT_BOUND = 1e-5
 _SINGULAR = 1e-5
@@ -55,7 +56,7 @@ def _describe_block(
     low, high = bounds[:, :1], bounds[:, 1:]
     nearest = jnp.where(values - low < high - values, low, high)
     values = jnp.where(jnp.transpose(is_at_bound), nearest, values)
-    values = _canonical(objective, values, known)
+    values = named_order(objective.model, values, known)
     information = objective.information(values, inverse_sigma, solution.notes)
     free = free_places(len(values), known)
     errors, is_singular = _standard_errors([[information[j][k] for k in free if k <= j] for j in free])
@@ -78,11 +79,11 @@ def _describe_block(
     }
 
 
-def _canonical(
-    objective: Objective | ProfileObjective, values: Float[Array, "parameter voxel"], known: tuple[int, ...]
+def named_order(
+    model: AbstractSignalModel, values: Float[Array, "parameter voxel"], known: tuple[int, ...]
 ) -> Float[Array, "parameter voxel"]:
     """Interchangeable compartments in their named order, unless a known value says which is which."""
-    ordered = jax.vmap(objective.model.canonical, in_axes=-1, out_axes=-1)(values)
+    ordered = jax.vmap(model.canonical, in_axes=-1, out_axes=-1)(values)
     if not known:
         return ordered
     places = jnp.array(known)

@@ -123,6 +123,17 @@ def test_variable_flip_angles_of_a_brain(shared_data):
         np.testing.assert_allclose(estimate["S0"], probe["expected"]["M0"], rtol=1e-4)
 
 
+def test_a_b1_map_serves_the_whole_slice_at_once(shared_data):
+    """With B1 known, the model of unknown B1 gives what each probe's own model gives, and the median of the mask."""
+    image, mask, probes, _ = qmrust(shared_data, "vfa_t1")
+    b1 = np.squeeze(nibabel.load(shared_data / "qmrust" / "vfa_t1_B1map.nii.gz").get_fdata())
+    model = SpoiledGradientEcho(np.deg2rad([3.0, 20.0]), 15e-3, b1="free")
+    estimate = MaximumLikelihood(model, Gaussian(1.0)).estimate(image, known={"B1": b1})
+    np.testing.assert_allclose(at(probes, estimate["T1"]), expected(probes, "T1"), rtol=1e-4)
+    np.testing.assert_allclose(at(probes, estimate["S0"]), expected(probes, "M0"), rtol=1e-4)
+    assert np.nanmedian(estimate["T1"][mask]) == pytest.approx(1.34, abs=0.01)
+
+
 @pytest.fixture(scope="module")
 def brain_echoes(shared_data):
     image, mask, probes, volumes = qmrust(shared_data, "mono_t2")

@@ -1,20 +1,27 @@
-"""Which estimator a map is made with: maximum likelihood, a network, or one step of scoring from a network."""
+"""Which estimator a map is made with: maximum likelihood, a dictionary, a network, or one step from a network."""
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from raofit import noise
+from raofit.cli._map_dictionary import in_words
 from raofit.cli._map_input import MapInput
+from raofit.cli._progress import say
 from raofit.core.errors import RaofitError
 from raofit.core.parameter import Parameter
 from raofit.core.progress import Progress
+from raofit.estimators.atoms import Atoms
+from raofit.estimators.dictionary_matching import DictionaryMatching
 from raofit.estimators.estimate import Estimate
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
 from raofit.estimators.network import NetworkEstimator, check_protocol
 from raofit.estimators.one_step import OneStep
+from raofit.estimators.parameter_grid import ParameterGrid
+from raofit.io.dictionary_file import save_dictionary
 from raofit.models import AbstractSignalModel
 
 if TYPE_CHECKING:
@@ -27,6 +34,8 @@ _LEANS = -0.3
 _SLOW_SLAB = 4096  # voxels: what an interruption of a fit with a heavy simulator may cost
 
 Bounds = Mapping[str, tuple[float, float]]
+KnownVoxels = Mapping[str, np.ndarray]
+EstimateVoxels = Callable[[np.ndarray, np.ndarray, KnownVoxels], Estimate]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +44,8 @@ class ChosenEstimator:
 
     Parameters
     ----------
-    name : "mle", "network" or "one-step".
-    estimate : `estimate(measurements (n, volume), sigma (n,))` returns an `Estimate`.
+    name : "mle", "dictionary", "network" or "one-step".
+    estimate : `estimate(measurements (n, volume), sigma (n,), known {name: (n,)})` returns an `Estimate`.
     parameters : what it estimates, along the last axis of its values.
     noise_name : noise model it assumes.
     sentences : what a reader of the maps should know about it.
@@ -44,10 +53,12 @@ class ChosenEstimator:
     settings : JSON-ready facts for the sidecar.
     n_fitted : how many parameters it fits to each voxel; 0 for a network.
     slab_voxels : the most voxels to estimate between two savings; None where that is no matter of minutes.
+    ranges : limits of its own, in place of the parameters' bounds.
+    fixed : names of parameters it takes as known.
     """
 
     name: str
-    estimate: Callable[[np.ndarray, np.ndarray], Estimate]
+    estimate: EstimateVoxels
     parameters: tuple[Parameter, ...]
     noise_name: str
     sentences: tuple[str, ...]
@@ -55,6 +66,8 @@ class ChosenEstimator:
     settings: Mapping[str, Any]
     n_fitted: int
     slab_voxels: int | None = None
+    ranges: Bounds = dataclasses.field(default_factory=dict)
+    fixed: frozenset[str] = frozenset()
 
     @property
     def gives_all(self) -> bool:
@@ -68,7 +81,9 @@ def choose_estimator(
     """The estimator the options ask for; trains a network if they ask for one and give none."""
     model, network = found.model, found.network
     if options.estimator == "mle":
-        return _maximum_likelihood(model, found.noise_name, bounds, network, options)
+        return _maximum_likelihood(found, bounds, options)
+    if found.dictionary is not None:
+        return _matching(found, found.dictionary, options, progress)
     source = str(options.network)
     if network is None:
         from raofit.cli._network_cache import trained_network
@@ -84,21 +99,21 @@ def choose_estimator(
 
 def likelihood_fit(
     model: AbstractSignalModel, noise_name: str, bounds: Bounds, network: NetworkEstimator | None = None
-) -> Callable[[np.ndarray, np.ndarray], Estimate]:
-    """`estimate(measurements, sigma)` by maximum likelihood.
+) -> EstimateVoxels:
+    """`estimate(measurements, sigma, known)` by maximum likelihood.
 
     Where a complex M0 is eliminated the parameters do not depend on the scale of the measurement: voxels are fitted in
     units of their sigma, with one estimator, whose dictionary is then simulated once.
     """
     limits = dict(bounds) or None
     if not model.has_complex_amplitude:
-        return lambda measurements, sigma: MaximumLikelihood(
+        return lambda measurements, sigma, known: MaximumLikelihood(
             model, noise.build(noise_name, sigma), bounds=limits
-        ).estimate(measurements)
+        ).estimate(measurements, known=known)
     fit = MaximumLikelihood(model, noise.build(noise_name, 1.0), bounds=limits, initialize_with=network)
 
-    def estimate(measurements: np.ndarray, sigma: np.ndarray) -> Estimate:
-        found = fit.estimate(measurements / sigma[:, None])
+    def estimate(measurements: np.ndarray, sigma: np.ndarray, known: KnownVoxels) -> Estimate:
+        found = fit.estimate(measurements / sigma[:, None], known=known)
         return dataclasses.replace(
             found, diagnostics={**found.diagnostics, "amplitude": found.diagnostics["amplitude"] * sigma}
         )
@@ -106,13 +121,8 @@ def likelihood_fit(
     return estimate
 
 
-def _maximum_likelihood(
-    model: AbstractSignalModel,
-    noise_name: str,
-    bounds: Bounds,
-    network: NetworkEstimator | None,
-    options: "MapOptions",
-) -> ChosenEstimator:
+def _maximum_likelihood(found: MapInput, bounds: Bounds, options: "MapOptions") -> ChosenEstimator:
+    model, noise_name, network = found.model, found.noise_name, found.network
     sentence = (
         f"Maximum likelihood under {noise_name} noise: nearly unbiased where a parameter is well determined and inside "
         "its bounds, and as scattered as the data are."
@@ -121,6 +131,7 @@ def _maximum_likelihood(
         sentence += " It is a non-linear least-squares fit; the complex M0 is eliminated."
     if network is not None:
         sentence += f" Every fit begins at the estimate of a network ({options.network})."
+    sentence += _known_sentence(options)
     return ChosenEstimator(
         "mle",
         likelihood_fit(model, noise_name, bounds, network),
@@ -129,9 +140,78 @@ def _maximum_likelihood(
         (sentence,),
         (),
         {} if network is None else {"InitializedWith": str(options.network)},
-        n_fitted=len(model.parameters),
+        n_fitted=len(model.parameters) - len(found.known),
         slab_voxels=None if model.lanes_at_once is None else _SLOW_SLAB,
+        fixed=frozenset(found.known),
     )
+
+
+def _known_sentence(options: "MapOptions") -> str:
+    return f" Known, and not estimated: {', '.join(options.known)}." if options.known else ""
+
+
+def _matching(
+    found: MapInput, atoms: ParameterGrid | Atoms, options: "MapOptions", progress: Progress
+) -> ChosenEstimator:
+    """Dictionary matching; new atoms are simulated, and kept in the file the options name."""
+    model = found.model
+    grid = atoms if isinstance(atoms, ParameterGrid) else atoms.grid
+    size = f"{len(grid)} atoms ({in_words(grid, model)})"
+    say(f"dictionary of {size}" + (f", from {options.dictionary}" if isinstance(atoms, Atoms) else ""))
+    unit = noise.build(found.noise_name, 1.0)
+    if isinstance(atoms, ParameterGrid):
+        atoms = Atoms.of(model, atoms, progress=progress)
+        if options.dictionary is not None:
+            save_dictionary(options.dictionary, DictionaryMatching(model, atoms))
+    matching = DictionaryMatching(model, atoms, unit)
+    axes = grid.axes
+    free = {name: (float(axis[0]), float(axis[-1])) for name, axis in axes.items() if len(axis) > 1}
+    sentence = (
+        f"Dictionary matching with {size}: the simulated signal that explains the measurement best by least squares, "
+        "interpolated between atoms; AT_BOUND marks what lies at an edge of the grid."
+    )
+    if unit.is_magnitude:
+        sentence += " Least squares overestimates magnitudes near the noise floor; maximum likelihood does not."
+    sentence += _known_sentence(options)
+    return ChosenEstimator(
+        "dictionary",
+        in_units_of_sigma(matching),
+        model.parameters,
+        found.noise_name,
+        (sentence,),
+        (),
+        {
+            "File": None if options.dictionary is None else str(options.dictionary),
+            "Atoms": len(grid),
+            "AtomsSHA256": hashlib.sha256(np.ascontiguousarray(atoms.signals)).hexdigest(),
+            "Grid": {name: [float(axis[0]), float(axis[-1]), len(axis)] for name, axis in axes.items()},
+        },
+        n_fitted=len(free.keys() - found.known.keys()) + (model.amplitude_index is not None),
+        ranges=free,
+        fixed=frozenset(axes.keys() - free.keys() | found.known.keys()),
+    )
+
+
+def in_units_of_sigma(matching: DictionaryMatching) -> EstimateVoxels:
+    """`estimate(measurements, sigma, known)` by one search for all sigmas: only the amplitude has signal units."""
+    index = matching.model.amplitude_index
+
+    def estimate(measurements: np.ndarray, sigma: np.ndarray, known: KnownVoxels) -> Estimate:
+        found = matching.estimate(measurements / sigma[:, None], known=known)
+        units = np.ones_like(found.values)
+        diagnostics = dict(found.diagnostics)
+        if index is not None:
+            units[:, index] = sigma
+        else:
+            diagnostics["amplitude"] = diagnostics["amplitude"] * sigma
+        return dataclasses.replace(
+            found,
+            values=found.values * units,
+            compute_standard_errors=lambda: found.standard_errors * units,
+            diagnostics=diagnostics,
+        )
+
+    return estimate
 
 
 def _one_step(
@@ -144,7 +224,7 @@ def _one_step(
 ) -> ChosenEstimator:
     order = check_protocol(network, model.protocol)
 
-    def estimate(measurements: np.ndarray, sigma: np.ndarray) -> Estimate:
+    def estimate(measurements: np.ndarray, sigma: np.ndarray, _known: KnownVoxels) -> Estimate:
         return OneStep(network.model, noise.build(noise_name, sigma), network, bounds=dict(bounds) or None).estimate(
             measurements[:, order]
         )
@@ -171,7 +251,7 @@ def _trained(
 ) -> ChosenEstimator:
     order = check_protocol(network, model.protocol)
 
-    def estimate(measurements: np.ndarray, sigma: np.ndarray) -> Estimate:
+    def estimate(measurements: np.ndarray, sigma: np.ndarray, _known: KnownVoxels) -> Estimate:
         return network.estimate(measurements[:, order], sigma=sigma)
 
     sentence = (

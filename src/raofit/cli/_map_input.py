@@ -1,16 +1,20 @@
 """What `raofit map` is given: the measurements, the model they are of, the mask, and the network if there is one."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from raofit import models
+from raofit.cli._map_dictionary import open_dictionary
 from raofit.cli._options import default_noise, protocol_fields
 from raofit.core.errors import RaofitError
+from raofit.estimators.atoms import Atoms
 from raofit.estimators.network import NetworkEstimator, check_protocol
+from raofit.estimators.parameter_grid import ParameterGrid
 from raofit.io.basis_file import load_basis
 from raofit.io.coefficient_image import (
     CoefficientImage,
@@ -19,7 +23,7 @@ from raofit.io.coefficient_image import (
     read_coefficient_mask,
 )
 from raofit.io.network_file import load_network
-from raofit.io.nifti import ImageSeries, Series, open_series, read_mask
+from raofit.io.nifti import ImageSeries, Series, open_series, read_mask, read_volume
 from raofit.io.protocol_file import series_protocol, stated_protocol
 from raofit.io.shipped_networks import network_path
 from raofit.models import AbstractSignalModel, Compressed
@@ -49,6 +53,8 @@ class MapInput:
     noise_name : how the measurements are distributed.
     network : the network to map with or to start from, if one is given; checked against model and protocol.
     files : the files all this is from.
+    dictionary : where the atoms to map with are to lie, or atoms that exist already; checked against the model.
+    known : parameters that are measured otherwise, one number or a map each.
     """
 
     series: Series
@@ -57,6 +63,8 @@ class MapInput:
     noise_name: str
     network: NetworkEstimator | None
     files: tuple[Path, ...]
+    dictionary: ParameterGrid | Atoms | None = None
+    known: Mapping[str, float | Float[np.ndarray, "x y z"]] = dataclasses.field(default_factory=dict)
 
     @property
     def is_complex(self) -> bool:
@@ -92,10 +100,38 @@ def open_input(options: "MapOptions") -> MapInput:
         )
     found = _coefficients(options, name, network) if is_complex else _images(options, fields, name, network)
     stated = (options.bval, options.te, options.ti, options.flip, options.tr, options.refocusing, options.trains)
-    files = (*options.images, *stated, options.basis, options.mask, options.sigma)
+    known = _known(options, found)
+    maps = [part.partition("=")[2] for pairs in options.known for part in pairs.split(",")]
+    files = (*options.images, *stated, options.basis, options.mask, options.sigma, *maps)
     network_file = None if options.network is None else network_path(options.network)
     inputs = tuple(Path(file) for file in (*files, network_file) if file is not None and Path(file).is_file())
-    return dataclasses.replace(found, files=inputs)
+    dictionary = open_dictionary(options, found.model) if options.estimator == "dictionary" else None
+    return dataclasses.replace(found, files=inputs, dictionary=dictionary, known=known)
+
+
+def _known(options: "MapOptions", found: MapInput) -> dict[str, float | np.ndarray]:
+    """Numbers and maps of `--known`."""
+    names = found.model.parameter_names
+    known: dict[str, float | np.ndarray] = {}
+    for item in (part.strip() for pairs in options.known for part in pairs.split(",")):
+        name, equals, given = (part.strip() for part in item.partition("="))
+        if not (equals and given):
+            raise RaofitError(f"--known {item}: expected NAME=MAP or NAME=NUMBER, for instance B1=b1map.nii.gz")
+        if name not in names:
+            raise RaofitError(f"--known {item}: `{name}` is not a parameter; the model has {', '.join(names)}")
+        try:
+            known[name] = float(given)
+        except ValueError:
+            known[name] = read_volume(Path(given), found.series, f"map of {name}")
+    if options.estimator == "dictionary":
+        for name in known:
+            if found.model.parameters[names.index(name)].is_amplitude:
+                raise RaofitError(
+                    f"--known: `{name}` is no axis of a dictionary, it follows from the match; leave it out"
+                )
+    if len(known) == len(names):
+        raise RaofitError("--known: every parameter is given, nothing is left to estimate; leave one out")
+    return known
 
 
 def _images(options: "MapOptions", fields: tuple[str, ...], name: str, network: NetworkEstimator | None) -> MapInput:

@@ -215,7 +215,7 @@ def _precisions(model, chosen, level, limits, summary) -> tuple[Precision, ...]:
     inside = np.clip(medians.astype(np.float64), limits[:, 0], limits[:, 1])
     at = {parameter.name: value for parameter, value in zip(chosen.parameters, inside.tolist(), strict=True)}
     by_name = dict(zip(at, limits.tolist(), strict=True))
-    return attainable_precision(model, noise.build(chosen.noise_name, sigma), at, bounds=by_name)
+    return attainable_precision(model, noise.build(chosen.noise_name, sigma), at, fixed=chosen.fixed, bounds=by_name)
 
 
 def _capital(sentence: str) -> str:

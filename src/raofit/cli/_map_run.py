@@ -12,6 +12,7 @@ import functools
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +58,14 @@ class MapOptions:
     rank: int | None
     mask: Path | None
     sigma: str | None
+    known: tuple[str, ...]
     model: str | None
     noise: str | None
     estimator: str
     network: Path | None
+    dictionary: Path | None
+    grid: tuple[str, ...]
+    t2_below_t1: bool
     bounds: tuple[str, ...]
     snr: float | None
     seed: int
@@ -69,6 +74,13 @@ class MapOptions:
     fill: float
     memory_bytes: int
     force: bool
+
+
+def default_estimator(network: Path | None, dictionary: Path | None, grid: tuple[str, ...]) -> str:
+    """The estimator of a user who names none: what the other options are for."""
+    if dictionary is not None or grid:
+        return "dictionary"
+    return "mle" if network is None else "network"
 
 
 @dataclasses.dataclass
@@ -96,7 +108,7 @@ def run_map(options: MapOptions) -> None:
     record = provenance(command(), found.files)
     with progress_bar() as progress:
         chosen = choose_estimator(options, found, bounds, level, progress)
-        limits = resolve_ranges(chosen.parameters, _of(chosen, bounds), "bounds")
+        limits = resolve_ranges(chosen.parameters, _of(chosen, bounds) | dict(chosen.ranges), "bounds")
         check = None
         if options.residual and chosen.gives_all:
             check = ResidualCheck(model, chosen.noise_name, chosen.n_fitted, options.false_alarms)
@@ -145,6 +157,18 @@ def _check(options: MapOptions) -> None:
         raise RaofitError(f"--false-alarms {options.false_alarms:g}: expected a share of voxels between 0 and 1")
     if options.estimator == "one-step" and options.network is None:
         raise RaofitError("--estimator one-step: it starts from a network; give one with --network")
+    if options.known and options.estimator in ("network", "one-step"):
+        raise RaofitError("--known: a network takes no known values; choose --estimator mle or dictionary")
+    if options.estimator != "dictionary":
+        if options.dictionary is not None or options.grid or not options.t2_below_t1:
+            raise RaofitError(
+                f"--grid, --dictionary and --no-t2-below-t1 are for --estimator dictionary, found {options.estimator}"
+            )
+        return
+    if options.network is not None:
+        raise RaofitError("--network: a dictionary takes no network; leave it out, or choose another --estimator")
+    if options.bounds:
+        raise RaofitError("--bounds: the limits of a dictionary are the ends of its grid; give them with --grid")
 
 
 def _of(chosen: ChosenEstimator, bounds: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
@@ -165,9 +189,9 @@ def _estimate_slabs(
 ) -> None:
     mask, axis = found.mask, slab_axis(found.series.shape)
 
-    def estimate(measurements: np.ndarray, sigma: np.ndarray) -> Estimate:
+    def estimate(measurements: np.ndarray, sigma: np.ndarray, known: Mapping[str, np.ndarray]) -> Estimate:
         started = time.perf_counter()
-        estimated = chosen.estimate(measurements, sigma)
+        estimated = chosen.estimate(measurements, sigma, known)
         watch.estimating += time.perf_counter() - started
         started = time.perf_counter()
         checked = estimated if check is None else check(estimated, measurements, sigma)
@@ -182,6 +206,7 @@ def _estimate_slabs(
         mask,
         missing,
         sigma=level.sigma,
+        known=found.known,
         n_parameters=len(chosen.parameters),
         is_magnitude=noise.NOISE_MODELS[chosen.noise_name].is_magnitude,
         diagnostics=() if check is None else check.names,
@@ -211,6 +236,7 @@ def _settings(
         "Bounds": dict(zip(names, limits.tolist(), strict=True)),
         "Seed": options.seed,
         "Mask": options.mask,
+        "Known": list(options.known),
         "Residual": options.residual,
         "FalseAlarmRate": options.false_alarms,
         "Fill": "NaN" if np.isnan(options.fill) else 0,

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -70,20 +71,21 @@ def noise_level(option: str | None, found: MapInput, bounds: Mapping[str, tuple[
         return _complex_level(option, given, found, bounds)
     series, mask, model, noise_name = found.series, found.mask, found.model, found.noise_name
     is_magnitude = noise.NOISE_MODELS[noise_name].is_magnitude
-    slices, sample = _sample(series, mask, is_magnitude)
+    slices, sample = _sample(found, is_magnitude)
     source = option if option in _SOURCES else None
     if given is None and source is None:
-        source = "residuals" if model.n_measurements > len(model.parameters) else "background"
+        n_fitted = len(model.parameters) - len(found.known)
+        source = "residuals" if model.n_measurements > n_fitted else "background"
     match source:
         case None:
             sigma = given
             source, sentence = _stated(option, given)
         case "residuals":
             sigma = _from_residuals(sample, model, noise_name, bounds)
-            sentence = f"sigma = {sigma:.4g} from the fit residuals of {len(sample)} voxels"
+            sentence = f"sigma = {sigma:.4g} from the fit residuals of {len(sample.voxels)} voxels"
         case "repeats":
-            sigma = sigma_from_repeats(sample, _groups(model), is_magnitude=is_magnitude)
-            sentence = f"sigma = {sigma:.4g} from volumes repeated with one protocol, in {len(sample)} voxels"
+            sigma = sigma_from_repeats(sample.voxels, _groups(model), is_magnitude=is_magnitude)
+            sentence = f"sigma = {sigma:.4g} from volumes repeated with one protocol, in {len(sample.voxels)} voxels"
         case _:
             sigma = sigma_from_background(_background(series, slices))
             sentence = f"sigma = {sigma:.4g} from signal-free voxels (Rayleigh background) of {len(slices)} slices"
@@ -100,24 +102,25 @@ def _complex_level(
             f"--sigma {option}: complex coefficients have none; give a number, or residuals (the default)"
         )
     model = found.model
-    sample = _sample(found.series, found.mask, is_magnitude=False)[1]
-    sample = sample[:: -(-len(sample) // _SIMULATED_VOXELS)]
+    sample = _sample(found, is_magnitude=False)[1].every(_SIMULATED_VOXELS)
     if given is not None:
-        length = np.linalg.norm(sample, axis=-1) / _typical_length(model)
+        length = np.linalg.norm(sample.voxels, axis=-1) / _typical_length(model)
         low, median, high = np.quantile(length, [0.1, 0.5, 0.9]) / _middle(given, found.mask)
         source, sentence = _stated(option, given)
         return NoiseLevel(given, source, sentence, float(median), (float(low), float(high)))
-    guess = _FIRST_GUESS * float(np.median(np.abs(sample).max(axis=-1)))
-    estimate = likelihood_fit(model, found.noise_name, bounds)(sample, np.full(len(sample), guess))
-    freedom = 2 * model.n_measurements - len(model.parameters) - 2
+    guess = _FIRST_GUESS * float(np.median(np.abs(sample.voxels).max(axis=-1)))
+    fit = likelihood_fit(model, found.noise_name, bounds)
+    estimate = fit(sample.voxels, np.full(len(sample.voxels), guess), sample.known)
+    n_fitted = len(model.parameters) - len(sample.known)
+    freedom = 2 * model.n_measurements - n_fitted - 2
     if freedom < 1:
         raise RaofitError(
-            f"sigma from residuals: {model.n_measurements} complex coefficients and {len(model.parameters)} parameters "
+            f"sigma from residuals: {model.n_measurements} complex coefficients and {n_fitted} parameters "
             "leave no residual; give --sigma"
         )
     sigma = pooled_sigma(2.0 * estimate.diagnostics["objective"] * guess**2 / freedom, freedom)
     low, median, high = np.nanquantile(np.abs(estimate.diagnostics["amplitude"]), [0.1, 0.5, 0.9]) / sigma
-    sentence = f"sigma = {sigma:.4g} from the least-squares residuals of {len(sample)} voxels"
+    sentence = f"sigma = {sigma:.4g} from the least-squares residuals of {len(sample.voxels)} voxels"
     return NoiseLevel(sigma, "residuals", sentence, float(median), (float(low), float(high)))
 
 
@@ -156,25 +159,45 @@ def _given(option: str, series: Series) -> float | np.ndarray:
     return sigma
 
 
-def _sample(series: Series, mask: np.ndarray, is_magnitude: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Evenly spaced slices of the mask, and usable voxels of the mask in them (voxel, measurement).
+class _Sample(NamedTuple):
+    """Voxels of a series (voxel, measurement), and what is known of each."""
+
+    voxels: np.ndarray
+    known: dict[str, np.ndarray]
+
+    def take(self, kept) -> "_Sample":
+        """Some of the voxels."""
+        return _Sample(self.voxels[kept], {name: values[kept] for name, values in self.known.items()})
+
+    def every(self, at_most: int) -> "_Sample":
+        """An even subset of no more than so many voxels."""
+        return self.take(slice(None, None, -(-len(self.voxels) // at_most)))
+
+
+def _sample(found: MapInput, is_magnitude: bool) -> tuple[np.ndarray, _Sample]:
+    """Evenly spaced slices of the mask, and usable voxels of the mask in them.
 
     Where there is no mask, voxels as dark as background are left out: noise and SNR are those of the object.
     """
+    series, mask = found.series, found.mask
     inside = np.flatnonzero(mask.any(axis=(0, 1)))
     slices = inside[np.unique(np.linspace(0, inside.size - 1, _SAMPLED_SLICES).round().astype(int))]
     voxels = np.concatenate([series.read(z, z + 1)[:, :, 0][mask[:, :, z]] for z in slices])
-    status = usable_measurements(voxels, np.ones(len(voxels)), is_magnitude=is_magnitude)[2]
-    voxels = voxels[status == 0]
-    if not len(voxels):
+    maps = {name: np.broadcast_to(given, mask.shape) for name, given in found.known.items()}
+    known = {name: np.concatenate([whole[:, :, z][mask[:, :, z]] for z in slices]) for name, whole in maps.items()}
+    is_usable = usable_measurements(voxels, np.ones(len(voxels)), is_magnitude=is_magnitude)[2] == 0
+    for values in known.values():
+        is_usable &= np.isfinite(values)
+    sample = _Sample(voxels, known).take(is_usable)
+    if not len(sample.voxels):
         raise RaofitError(
             f"{series.paths[0]}: no voxel of the mask can be estimated (all are zero, negative or not finite); "
             "check that mask and image belong together"
         )
     if mask.all():
-        brightest = np.abs(voxels).max(axis=-1)
-        voxels = voxels[brightest >= _DARK * np.quantile(brightest, 0.98)]
-    return slices, voxels[:: -(-len(voxels) // _SAMPLED_VOXELS)]
+        brightest = np.abs(sample.voxels).max(axis=-1)
+        sample = sample.take(brightest >= _DARK * np.quantile(brightest, 0.98))
+    return slices, sample.every(_SAMPLED_VOXELS)
 
 
 def _background(series: Series, slices: np.ndarray) -> np.ndarray:
@@ -188,19 +211,19 @@ def _groups(model: AbstractSignalModel) -> np.ndarray:
     return np.unique(settings, axis=0, return_inverse=True)[1].reshape(-1)
 
 
-def _from_residuals(sample: np.ndarray, model: AbstractSignalModel, noise_name: str, bounds: Mapping) -> float:
+def _from_residuals(sample: _Sample, model: AbstractSignalModel, noise_name: str, bounds: Mapping) -> float:
     """Gaussian fit first; for magnitudes, Rician fits with the sigma so far until it settles."""
-    n_parameters = len(model.parameters)
-    guess = _FIRST_GUESS * float(np.median(sample.max(axis=-1)))
+    n_fitted = len(model.parameters) - len(sample.known)
+    guess = _FIRST_GUESS * float(np.median(sample.voxels.max(axis=-1)))
     signals = _fitted(sample, model, noise.Gaussian(guess), bounds)[1]
-    sigma = sigma_from_residuals(sample, signals, n_parameters, is_magnitude=False)
+    sigma = sigma_from_residuals(sample.voxels, signals, n_fitted, is_magnitude=False)
     for _ in range(_RICIAN_REFITS if noise.NOISE_MODELS[noise_name].is_magnitude else 0):
         signals = _fitted(sample, model, noise.build(noise_name, sigma), bounds)[1]
-        sigma = sigma_from_residuals(sample, signals, n_parameters, is_magnitude=True)
+        sigma = sigma_from_residuals(sample.voxels, signals, n_fitted, is_magnitude=True)
     return float(sigma)
 
 
-def _snr(sample: np.ndarray, model: AbstractSignalModel, noise_name: str, bounds: Mapping, sigma: float) -> np.ndarray:
+def _snr(sample: _Sample, model: AbstractSignalModel, noise_name: str, bounds: Mapping, sigma: float) -> np.ndarray:
     """10th, 50th and 90th percentile of amplitude over sigma."""
     if model.amplitude_index is None or not sigma > 0:
         return np.full(3, np.nan)
@@ -208,7 +231,8 @@ def _snr(sample: np.ndarray, model: AbstractSignalModel, noise_name: str, bounds
     return np.nanquantile(values[:, model.amplitude_index], [0.1, 0.5, 0.9]) / sigma
 
 
-def _fitted(sample: np.ndarray, model, distribution, bounds: Mapping) -> tuple[np.ndarray, np.ndarray]:
+def _fitted(sample: _Sample, model, distribution, bounds: Mapping) -> tuple[np.ndarray, np.ndarray]:
     """Estimates and fitted signals of the sampled voxels."""
-    values = MaximumLikelihood(model, distribution, bounds=dict(bounds) or None).estimate(sample).values
+    fit = MaximumLikelihood(model, distribution, bounds=dict(bounds) or None)
+    values = fit.estimate(sample.voxels, known=sample.known).values
     return values, np.asarray(model.signal(np.asarray(values, dtype=np.float32)))

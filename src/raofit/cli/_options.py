@@ -1,9 +1,10 @@
 """Option values that several verbs read: NAME=VALUE lists, bounds, and the settings a model needs."""
 
+import math
 import typing
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from raofit.core.errors import RaofitError
 
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 
 # Options of `stated_model` that every verb with a protocol of volumes has.
 PROTOCOL_OPTIONS = ("bval", "te", "ti", "flip", "refocusing", "tr")
+
+_SPACINGS = ("linear", "log")
+_GRID_EXPECTED = (
+    "expected NAME=LOWER:UPPER:COUNT, NAME=LOWER:UPPER:COUNT:log or NAME=VALUE, for instance T1=0.1:4:60:log"
+)
 
 
 def parse_values(items: Iterable[str], option: str) -> dict[str, float]:
@@ -35,6 +41,20 @@ def parse_bounds(items: Iterable[str], option: str = "--bounds") -> dict[str, tu
             raise RaofitError(f"{option} {item}: expected NAME=LOWER:UPPER, for instance f=0.01:0.9")
         bounds[name] = (_number(lower, item, option), _number(upper, item, option))
     return bounds
+
+
+class GridAxis(NamedTuple):
+    """Values of one parameter on a grid: `count` of them from `lower` to `upper`, with equal ratios or equal steps."""
+
+    lower: float
+    upper: float
+    count: int
+    is_log: bool
+
+
+def parse_grid(items: Iterable[str]) -> dict[str, GridAxis]:
+    """`["T1=0.1:4:60:log", "B1=1"]` as `{name: GridAxis}`; one number is an axis of one value."""
+    return {name: _grid_axis(rest, item) for item in _split(items) for name, rest in [_grid_parts(item)]}
 
 
 def protocol_fields(model: str) -> tuple[str, ...]:
@@ -96,6 +116,34 @@ def stated_sigma(model: "AbstractSignalModel", values: "np.ndarray", snr: float 
     if index is None:
         raise RaofitError(f"--snr: model `{model.name}` has no amplitude to relate it to; give --sigma instead")
     return float(values[index]) / snr
+
+
+def _grid_parts(item: str) -> tuple[str, str]:
+    name, equals, rest = item.partition("=")
+    if not (equals and name.strip() and rest.strip()):
+        raise RaofitError(f"--grid {item}: {_GRID_EXPECTED}")
+    return name.strip(), rest.strip()
+
+
+def _grid_axis(rest: str, item: str) -> GridAxis:
+    parts = [part.strip() for part in rest.split(":")]
+    spacing = parts.pop() if parts[-1] in _SPACINGS else "linear"
+    if len(parts) == 1 and len(rest.split(":")) == 1:
+        value = _number(parts[0], item, "--grid")
+        lower, upper, count = value, value, 1
+    elif len(parts) == 3 and parts[2].isdecimal():
+        lower, upper, count = _number(parts[0], item, "--grid"), _number(parts[1], item, "--grid"), int(parts[2])
+        if not (lower < upper and count > 1):
+            raise RaofitError(f"--grid {item}: expected LOWER below UPPER and two values or more")
+    else:
+        raise RaofitError(f"--grid {item}: {_GRID_EXPECTED}")
+    if not (math.isfinite(lower) and math.isfinite(upper)):
+        raise RaofitError(f"--grid {item}: expected finite values")
+    if spacing == "log" and lower <= 0:
+        raise RaofitError(
+            f"--grid {item}: equal ratios need LOWER > 0, got {lower:g}; leave :log out, or begin above 0"
+        )
+    return GridAxis(lower, upper, count, spacing == "log")
 
 
 def _split(items: Iterable[str]) -> list[str]:

@@ -26,13 +26,17 @@ def map_image(
     b_max: Annotated[float | None, _DATA] = None,
     mask: Annotated[Path | None, _DATA] = None,
     sigma: Annotated[str | None, _DATA] = None,
+    known: Annotated[tuple[str, ...], _FLAG, _DATA] = (),
     trains: Annotated[Path | None, _TRAINS] = None,
     basis: Annotated[Path | None, _TRAINS] = None,
     rank: Annotated[int | None, _TRAINS] = None,
     model: Annotated[str | None, Parameter(group="Estimator", show_default=lambda _: "ivim, or the network's")] = None,
     noise: Annotated[Literal["rician", "gaussian", "complex-gaussian"] | None, _ESTIMATOR] = None,
-    estimator: Annotated[Literal["mle", "network", "one-step"] | None, _ESTIMATOR] = None,
+    estimator: Annotated[Literal["mle", "dictionary", "network", "one-step"] | None, _ESTIMATOR] = None,
     network: Annotated[Path | None, _ESTIMATOR] = None,
+    dictionary: Annotated[Path | None, _ESTIMATOR] = None,
+    grid: Annotated[tuple[str, ...], _FLAG, _ESTIMATOR] = (),
+    t2_below_t1: Annotated[bool, _ESTIMATOR] = True,
     bounds: Annotated[tuple[str, ...], _FLAG, _ESTIMATOR] = (),
     snr: Annotated[float | None, _ESTIMATOR] = None,
     seed: Annotated[int, _ESTIMATOR] = 0,
@@ -83,6 +87,10 @@ def map_image(
     sigma
         Noise standard deviation of one channel, in signal units: a number, a NIfTI map, or how to measure it: repeats,
         background or residuals. Default: residuals (background if there are too few measurements).
+    known
+        Parameters that are measured otherwise, as NAME=MAP (NIfTI, in the parameter's unit and the space of the image)
+        or NAME=NUMBER, for instance B1=b1map.nii.gz; for mle and dictionary. Their maps repeat them, with a standard
+        error of 0; NaN and values beyond the bounds are marked.
     trains
         Flip angles (rad) and pulse durations (s): a MATLAB file with alpha and TRF, or TOML, JSON, CSV. For mrf-fisp,
         flip_angles_deg and repetition_times_ms in TOML, JSON or CSV, or fisp-880, which comes with raofit; for
@@ -104,10 +112,21 @@ def map_image(
         mle: maximum likelihood, from the network's estimate if there is one (the default without --network).
         network: a trained network (the default with --network); without --network, one is trained for this protocol and
         the SNR of the data, and kept for the next time. one-step: one step of Fisher scoring from --network.
+        dictionary: the best of a grid of simulated signals, interpolated (the default with --grid or --dictionary).
     network
         Network file from `raofit train`, or the name of one that comes with raofit.
+    dictionary
+        Dictionary file: used if it exists, if it is of the model, protocol and basis of these data; made otherwise.
+    grid
+        Where the atoms of a dictionary lie, as NAME=LOWER:UPPER:COUNT with :log for equal ratios, or NAME=VALUE for a
+        parameter that is known, in the parameter's unit: T1=0.1:4:60:log,T2=0.01:0.5:60:log. Default: the typical
+        range of each parameter and half of it on either side; 1000 values for one parameter, 200 each for two, 50 each
+        for three.
+    t2_below_t1
+        Leave out atoms whose T2 is not below their T1, where a model has both.
     bounds
-        Fit bounds as NAME=LOWER:UPPER in the parameter's unit, for instance f=0.01:0.9.
+        Fit bounds as NAME=LOWER:UPPER in the parameter's unit, for instance f=0.01:0.9. Those of a dictionary are the
+        ends of its grid.
     snr
         SNR (S0 over sigma) to train the network for; default: measured in the data.
     seed
@@ -120,11 +139,11 @@ def map_image(
     fill
         What maps hold where there is no estimate.
     memory
-        Memory for image data, in MB; larger images are read in slabs of slices.
+        Memory for image data, in MB; larger images are read in slabs of slices. No dictionary may be larger.
     force
         Replace an existing output folder.
     """
-    from raofit.cli._map_run import MapOptions, run_map
+    from raofit.cli._map_run import MapOptions, default_estimator, run_map
 
     run_map(
         MapOptions(
@@ -142,10 +161,14 @@ def map_image(
             rank=rank,
             mask=mask,
             sigma=sigma,
+            known=known,
             model=model,
             noise=noise,
-            estimator=estimator or ("mle" if network is None else "network"),
+            estimator=estimator or default_estimator(network, dictionary, grid),
             network=network,
+            dictionary=dictionary,
+            grid=grid,
+            t2_below_t1=t2_below_t1,
             bounds=bounds,
             snr=snr,
             seed=seed,

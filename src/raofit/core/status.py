@@ -36,7 +36,7 @@ _SENTENCES = {
     Status.NOT_IDENTIFIABLE: "The data do not determine every parameter here: the Fisher information is singular.",
     Status.OUT_OF_RANGE: "The signal or the estimate lies outside the range the network was trained on.",
     Status.MISFIT: "The model does not explain the measurement: the residual is larger than noise alone makes it.",
-    Status.NON_FINITE: "The measurement holds NaN or infinite values; no estimate was made.",
+    Status.NON_FINITE: "The measurement, or a known value, is NaN or infinite; no estimate was made.",
     Status.NON_POSITIVE: "The measurement is zero everywhere, or nowhere positive; no estimate was made.",
     Status.NEGATIVE: "A magnitude is negative, which the noise model cannot produce; no estimate was made.",
     Status.NO_SIGMA: "The noise standard deviation is missing, zero or negative here; no estimate was made.",

@@ -15,7 +15,7 @@ from raofit.estimators.estimate import Estimate
 DEFAULT_CHUNK_VOXELS = 1 << 17
 
 ReadSlab = Callable[[int, int], np.ndarray]
-EstimateVoxels = Callable[[np.ndarray, np.ndarray], Estimate]
+EstimateVoxels = Callable[[np.ndarray, np.ndarray, Mapping[str, np.ndarray]], Estimate]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +43,7 @@ def map_volume(
     sigma: float | Float[np.ndarray, "x y z"],
     n_parameters: int,
     is_magnitude: bool,
+    known: Mapping[str, float | Float[np.ndarray, "x y z"]] | None = None,
     diagnostics: Sequence[str] = (),
     chunk_voxels: int = DEFAULT_CHUNK_VOXELS,
     progress: Progress | None = None,
@@ -54,12 +55,13 @@ def map_volume(
     ----------
     read_slab : `read_slab(start, stop)` returns that part along `slab_axis(mask.shape)` as (x, y, slice, volume), real
         or complex.
-    estimate : `estimate(measurements (n, volume), sigma (n,))` returns an `Estimate` of n voxels. It is called with
-        at most `chunk_voxels` voxels; chunks of one call differ in n only at the end of a slab.
+    estimate : `estimate(measurements (n, volume), sigma (n,), known {name: (n,)})` returns an `Estimate` of n voxels.
+        It is called with at most `chunk_voxels` voxels; chunks of one call differ in n only at the end of a slab.
     mask : voxels to estimate.
     edges : (start, stop) of the slabs, from `slab_edges`; leave out those already finished.
     sigma : noise standard deviation in signal units, one number or a map.
     is_magnitude : mark voxels with negative measurements instead of estimating them.
+    known : parameters that are measured otherwise, one number or a map each.
     diagnostics : names of the estimate's diagnostics to map as well.
     progress : called after every chunk with the number of mask voxels done, `n_done` of them before this call.
     """
@@ -79,12 +81,13 @@ def map_volume(
             dtype = np.complex64 if np.iscomplexobj(slab) else np.float32
             measurements = np.asarray(slab, dtype=dtype)[slab_mask]
             noise = np.broadcast_to(np.float32(sigma), mask.shape)[cut][slab_mask]
+            held = {name: np.broadcast_to(given, mask.shape)[cut][slab_mask] for name, given in (known or {}).items()}
         for first in range(0, n_voxels, chunk_voxels):
             part = slice(first, min(first + chunk_voxels, n_voxels))
             safe, safe_sigma, status[part] = usable_measurements(
                 measurements[part], noise[part], is_magnitude=is_magnitude
             )
-            estimated = estimate(safe, safe_sigma)
+            estimated = estimate(safe, safe_sigma, {name: values[part] for name, values in held.items()})
             is_good = status[part] == Status.OK
             values[part] = np.where(is_good[:, None], estimated.values, np.nan)
             errors[part] = np.where(is_good[:, None], estimated.standard_errors, np.nan)

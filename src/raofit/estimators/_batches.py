@@ -3,11 +3,11 @@
 import concurrent.futures
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float, Num
+from jaxtyping import Float, Num, PyTree
 
 from raofit.core.errors import ProtocolError, RaofitError
 from raofit.core.progress import Progress, ProgressEvent
@@ -17,7 +17,7 @@ from raofit.estimators.estimate import Estimate
 from raofit.models import AbstractSignalModel
 from raofit.noise import AbstractNoise
 
-Solve = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None], dict[str, np.ndarray]]
+Solve = Callable[[np.ndarray, np.ndarray, np.ndarray, Any], dict[str, np.ndarray]]
 
 
 class Batches(NamedTuple):
@@ -103,7 +103,7 @@ def solve_rows(
     rows: Num[np.ndarray, "voxel measurement"],
     noise: AbstractNoise,
     batch: tuple[int, ...],
-    starts: Float[np.ndarray, "voxel parameter"] | None,
+    given: PyTree[np.ndarray],
     batches: Batches,
     *,
     dtype: np.dtype,
@@ -112,7 +112,8 @@ def solve_rows(
 ) -> dict[str, np.ndarray]:
     """Results of `solve` for every voxel by name; NaN, 0 or False, and a status, where a voxel cannot be estimated.
 
-    `solve(rows, inverse_sigma, is_present, starts)` receives `batches.size` rows, absent ones filled up.
+    `solve(rows, inverse_sigma, is_present, given)` receives `batches.size` rows, absent ones filled up, and as many of
+    whatever else is `given` for each voxel.
 
     Raises
     ------
@@ -123,25 +124,25 @@ def solve_rows(
     n_voxels = rows.shape[0]
     row_dtype = np.result_type(dtype, np.complex64) if np.iscomplexobj(rows) else dtype
 
-    def call(rows, sigma, is_present, starts) -> dict[str, np.ndarray]:
+    def call(rows, sigma, is_present, given) -> dict[str, np.ndarray]:
         padding = (0, batches.size - rows.shape[0])
         with jax.enable_x64(dtype == np.float64):  # the setting belongs to a thread
             found = solve(
                 np.pad(rows.astype(row_dtype, copy=False), (padding, (0, 0)), mode="edge"),
                 np.pad((1.0 / sigma).astype(dtype), padding, mode="edge"),
                 np.pad(is_present, padding),
-                None if starts is None else np.pad(starts.astype(dtype), (padding, (0, 0)), mode="edge"),
+                jax.tree.map(lambda array: np.pad(array.astype(dtype), (padding, (0, 0)), mode="edge"), given),
             )
             return {name: np.asarray(array) for name, array in found.items()}
 
     def compile_only() -> dict[str, np.ndarray]:
-        stand_in = None if starts is None else np.ones((1, starts.shape[1]))
+        stand_in = jax.tree.map(lambda array: np.ones((1, array.shape[1])), given)
         return call(np.ones((1, rows.shape[1]), row_dtype), np.ones(1), np.zeros(1, dtype=bool), stand_in)
 
     def run(chunk: slice) -> dict[str, np.ndarray]:
         usable, usable_sigma, status = usable_measurements(rows[chunk], sigma[chunk], is_magnitude=noise.is_magnitude)
         is_usable = status == Status.OK
-        found = call(usable, usable_sigma, is_usable, None if starts is None else starts[chunk])
+        found = call(usable, usable_sigma, is_usable, jax.tree.map(lambda array: array[chunk], given))
         found = {name: _blanked(array[: status.size], ~is_usable) for name, array in found.items()}
         return found | {"status": np.where(is_usable, found["status"], status)}
 

@@ -7,8 +7,10 @@ from jaxtyping import Array, Bool, Float
 from raofit.core.small_matrices import LowerTriangle, factorize, inverse_diagonal
 from raofit.core.status import Status
 from raofit.estimators._solver import Solution
+from raofit.estimators.known import free_places, joined
 from raofit.estimators.objective import Objective
 from raofit.estimators.profile_objective import ProfileObjective
+from raofit.models import AbstractSignalModel
 
 _AT_BOUND = 1e-5
 _SINGULAR = 1e-5
@@ -21,18 +23,20 @@ def describe(
     measurements: Float[Array, "voxel real_measurement"],
     inverse_sigma: Float[Array, " voxel"],
     bounds: Float[Array, "parameter 2"],
+    known: tuple[int, ...] = (),
 ) -> dict[str, Array]:
     """Arrays over voxels by name, for an `Estimate`; traced by JAX.
 
     A value within 1e-5 of the width of the box from a bound is put on it. Standard errors are √CRB at the estimate,
-    bounds left aside: inf for a parameter that the scaled information has no usable pivot for.
+    bounds left aside: inf for a parameter that the scaled information has no usable pivot for, 0 for those at the
+    places `known`, which the solution holds as well but no fit has found.
     """
     n_voxels = solution.values.shape[0]
     block = min(_AT_ONCE, n_voxels)
     blocks = jax.tree.map(
         lambda array: array.reshape(n_voxels // block, block, *array.shape[1:]), (solution, measurements, inverse_sigma)
     )
-    described = jax.lax.map(lambda part: _describe_block(objective, *part, bounds), blocks)
+    described = jax.lax.map(lambda part: _describe_block(objective, *part, bounds, known), blocks)
     return jax.tree.map(lambda array: array.reshape(n_voxels, *array.shape[2:]), described)
 
 
@@ -42,6 +46,7 @@ def _describe_block(
     measurements: Array,
     inverse_sigma: Array,
     bounds: Float[Array, "parameter 2"],
+    known: tuple[int, ...],
 ) -> dict[str, Array]:
     lower, upper = (objective.coordinates.from_values(edge) for edge in bounds.T)
     width = jnp.where(jnp.isfinite(upper - lower), upper - lower, 1.0)
@@ -51,9 +56,11 @@ def _describe_block(
     low, high = bounds[:, :1], bounds[:, 1:]
     nearest = jnp.where(values - low < high - values, low, high)
     values = jnp.where(jnp.transpose(is_at_bound), nearest, values)
-    values = jax.vmap(objective.model.canonical, in_axes=-1, out_axes=-1)(values)
+    values = named_order(objective.model, values, known)
     information = objective.information(values, inverse_sigma, solution.notes)
-    standard_errors, is_singular = _standard_errors(information)
+    free = free_places(len(values), known)
+    errors, is_singular = _standard_errors([[information[j][k] for k in free if k <= j] for j in free])
+    standard_errors = joined(errors, jnp.zeros_like(values[jnp.array(known)]), known) if known else errors
     status = jnp.where(
         ~solution.is_converged,
         Status.NOT_CONVERGED,
@@ -68,8 +75,19 @@ def _describe_block(
         "objective": solution.objective,
         "iterations": solution.iterations,
         "is_at_bound": is_at_bound,
-        **objective.diagnostics(solution.objective, solution.notes, measurements, inverse_sigma),
+        **objective.diagnostics(solution.objective, solution.notes, measurements, inverse_sigma, len(free)),
     }
+
+
+def named_order(
+    model: AbstractSignalModel, values: Float[Array, "parameter voxel"], known: tuple[int, ...]
+) -> Float[Array, "parameter voxel"]:
+    """Interchangeable compartments in their named order, unless a known value says which is which."""
+    ordered = jax.vmap(model.canonical, in_axes=-1, out_axes=-1)(values)
+    if not known:
+        return ordered
+    places = jnp.array(known)
+    return jnp.where(jnp.all(ordered[places] == values[places], axis=0), ordered, values)
 
 
 def _standard_errors(information: LowerTriangle) -> tuple[Float[Array, "parameter voxel"], Bool[Array, " voxel"]]:

@@ -2,7 +2,7 @@
 
 import concurrent.futures
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Array, Float, Inexact, Int, Num
@@ -16,6 +16,7 @@ from raofit.estimators.atom_interpolation import peak_near
 from raofit.estimators.atom_search import AtomSearch
 from raofit.estimators.atoms import Atoms
 from raofit.estimators.estimate import Estimate
+from raofit.estimators.known import Known, known_rows
 from raofit.estimators.parameter_grid import ParameterGrid
 from raofit.information.crb import crb
 from raofit.models import AbstractSignalModel
@@ -108,7 +109,7 @@ class DictionaryMatching:
         self,
         measurements: Num[Array, "*batch measurement"],
         *,
-        known: Mapping[str, Float[np.ndarray, "*batch"] | float] | None = None,
+        known: Known | None = None,
     ) -> Estimate:
         """Estimates of every voxel.
 
@@ -184,18 +185,11 @@ class DictionaryMatching:
         index = self.model.amplitude_index
         return not self.model.has_complex_amplitude and self.model.parameters[index].bounds[0] >= 0
 
-    def _known_values(self, known: Mapping, batch: tuple[int, ...]) -> dict[str, Float[np.ndarray, " voxel"]]:
-        values = {}
-        for name, given in known.items():
+    def _known_values(self, known: Known, batch: tuple[int, ...]) -> dict[str, Float[np.ndarray, " voxel"]]:
+        for name in known:
             if name not in self.grid.axes:
                 raise RaofitError(f"known: `{name}` is no axis of the grid; it has {', '.join(self.grid.names)}")
-            array = np.asarray(given, dtype=np.float64)
-            if array.ndim > 0 and array.shape != batch:
-                raise ProtocolError(
-                    f"known `{name}`: expected one number or one value per voxel, shape {batch}, got {array.shape}"
-                )
-            values[name] = np.broadcast_to(array, batch).reshape(-1)
-        return values
+        return known_rows(known, batch)
 
     def _groups(self, known_values: dict[str, np.ndarray]) -> Int[np.ndarray, "voxel known"] | None:
         """Place of every voxel on the known axes; the searches they need are made ready."""

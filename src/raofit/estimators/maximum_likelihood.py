@@ -29,6 +29,7 @@ from raofit.estimators.coordinates import Coordinates
 from raofit.estimators.describe import describe
 from raofit.estimators.dictionary import Dictionary
 from raofit.estimators.estimate import Estimate, Estimator
+from raofit.estimators.known import FreeObjective, Known, joined, known_rows
 from raofit.estimators.objective import Objective
 from raofit.estimators.profile_objective import ProfileObjective
 from raofit.models import AbstractSignalModel
@@ -146,6 +147,7 @@ class MaximumLikelihood:
         measurements: Num[Array, "*batch measurement"],
         *,
         start: Float[Array, "*#batch parameter"] | None = None,
+        known: Known | None = None,
     ) -> Estimate:
         """Estimates of every voxel.
 
@@ -154,6 +156,9 @@ class MaximumLikelihood:
         measurements : the last axis follows the model's protocol; NaN, infinite, all-zero and (for magnitudes) negative
             voxels are marked in the status and not fitted.
         start : one start for all voxels, or one per voxel; replaces the start strategy.
+        known : parameters that are measured otherwise, a map or one number each (`{"B1": map}`): held at these values
+            and left out of the fit. A value beyond the bounds is held at the bound, and the status is `AT_BOUND`; where
+            it is NaN or infinite, `NON_FINITE`.
 
         Returns
         -------
@@ -162,31 +167,38 @@ class MaximumLikelihood:
             (per parameter) and, unless the noise is Rician, `reduced_chi_square`. A complex M0 is eliminated
             [golub2003] and adds `amplitude` (its estimate) and `relative_residual` (‖y − M0·s‖/‖y‖, which needs no
             sigma); `objective` is then half the sum of squared residuals over σ². Standard errors are √CRB at the
-            estimate, bounds left aside, M0 unknown.
+            estimate, bounds left aside, M0 unknown; 0 for known parameters, whose values are the given ones.
 
         Raises
         ------
         ProtocolError
-            If the last axis does not have one value per protocol entry, or sigma or start have another batch shape.
+            If the last axis does not have one value per protocol entry, or sigma, start or a map have another batch
+            shape.
+        RaofitError
+            If a known name is not a parameter of the model, or nothing is left to estimate.
         """
         measurements = np.asarray(measurements)
         rows = rows_of(measurements, self.model)
         batch = measurements.shape[:-1]
         starts, is_mirrored = self._starts(measurements, batch, start)
-        settings = dataclasses.replace(self._settings, is_mirrored=is_mirrored)
+        places, held = self._held(known or {}, batch)
+        if held is not None:  # a voxel whose known value is missing has no estimate either
+            is_missing = ~np.all(np.isfinite(held), axis=-1, keepdims=True)
+            rows, held = np.where(is_missing, np.nan, rows), np.where(is_missing, 1.0, held)
+        settings = dataclasses.replace(self._settings, is_mirrored=is_mirrored, known=places)
         needs_dictionary = settings.start == "dictionary" if starts is None else bool(np.isnan(starts).any())
         dictionary = self._dictionary if needs_dictionary else None
 
-        def solve(rows, inverse_sigma, is_present, starts):
+        def solve(rows, inverse_sigma, is_present, given):
             bounds = self.bounds.astype(self._dtype)
-            return _fit(self._objective, dictionary, settings, rows, inverse_sigma, is_present, bounds, starts)
+            return _fit(self._objective, dictionary, settings, rows, inverse_sigma, is_present, bounds, *given)
 
         found = solve_rows(
             solve,
             rows,
             self.noise,
             batch,
-            starts,
+            (starts, held),
             self._batches(rows.shape[0]),
             dtype=self._dtype,
             stage="maximum likelihood",
@@ -202,6 +214,21 @@ class MaximumLikelihood:
             return None, False
         values = values_by_name(self._initial.estimate(measurements), self.parameter_names)
         return values.reshape(-1, len(self.parameter_names)), True
+
+    def _held(
+        self, known: Known, batch: tuple[int, ...]
+    ) -> tuple[tuple[int, ...], Float[np.ndarray, "voxel known"] | None]:
+        """Places of the known parameters, in model order, and their values."""
+        for name in known:
+            if name not in self.parameter_names:
+                raise RaofitError(
+                    f"known: `{name}` is not a parameter; the model has {', '.join(self.parameter_names)}"
+                )
+        if len(known) == len(self.parameter_names):
+            raise RaofitError("known: every parameter is given, nothing is left to estimate; leave one out")
+        rows = known_rows(known, batch)
+        places = tuple(index for index, name in enumerate(self.parameter_names) if name in rows)
+        return places, np.stack([rows[self.parameter_names[index]] for index in places], axis=-1) if places else None
 
     @functools.cached_property
     def _dictionary(self) -> Dictionary:
@@ -225,6 +252,7 @@ class _Settings(eqx.Module):
     max_iterations: int = eqx.field(static=True)
     tolerance: float = eqx.field(static=True)
     is_mirrored: bool = eqx.field(static=True, default=False)
+    known: tuple[int, ...] = eqx.field(static=True, default=())
 
 
 @eqx.filter_jit
@@ -237,6 +265,7 @@ def _fit(
     is_present: Bool[Array, " voxel"],
     bounds: Float[Array, "parameter 2"],
     given: Float[Array, "voxel parameter"] | None,
+    known: Float[Array, "voxel known"] | None,
 ) -> dict[str, Array]:
     measurements = objective.standardize(rows, inverse_sigma)
     matched = None if dictionary is None else dictionary.match(measurements, inverse_sigma)
@@ -244,13 +273,21 @@ def _fit(
     lower, upper = (objective.coordinates.from_values(edge) for edge in bounds.T)
     n_regions, n_voxels, n_parameters = starts.shape
     inside = jnp.clip(starts, bounds[:, 0], bounds[:, 1]).reshape(-1, n_parameters)
+    coordinates = objective.coordinates.from_values(inside.T)
     data = (jnp.tile(measurements, (n_regions, 1)), jnp.tile(inverse_sigma, n_regions))
+    evaluate = objective
+    if known is not None:
+        evaluate, places = FreeObjective(objective, settings.known), jnp.array(settings.known)
+        known = jnp.clip(known, bounds[places, 0], bounds[places, 1])
+        held = objective.coordinates.from_values(starts[0].T.at[places].set(known.T))[places]
+        data = (*data, jnp.tile(held.T, (n_regions, 1)))
+        coordinates, lower, upper = (array[jnp.array(evaluate.free)] for array in (coordinates, lower, upper))
 
     def pass_over(state: tuple[Solution, Array], rule: tuple[Array, Array]) -> tuple[tuple[Solution, Array], None]:
         """Solve what is queued, then queue the best region of each voxel."""
         before, is_queued = state
         solution = minimize(
-            objective,
+            evaluate,
             before.values,
             data,
             lower,
@@ -270,7 +307,7 @@ def _fit(
     if n_regions > 1:  # a look at each candidate decides between mirror images, a rough fit between regions
         rules = [(1 if settings.is_mirrored else _ROUGH_ITERATIONS, _ROUGH_TOLERANCE), *rules]
     limits, tolerances = (jnp.array(column) for column in zip(*rules, strict=True))
-    first = unsolved(objective.coordinates.from_values(inside.T).T, objective.n_notes)
+    first = unsolved(coordinates.T, objective.n_notes)
     (found, _), _ = jax.lax.scan(
         pass_over, (first, jnp.tile(is_present, n_regions)), (limits, tolerances.astype(measurements.dtype))
     )
@@ -278,7 +315,11 @@ def _fit(
     best = jnp.argmin(regions.objective, axis=0)
     chosen = jax.tree.map(lambda array: array[best, jnp.arange(n_voxels)], regions)
     total = chosen._replace(iterations=jnp.sum(regions.iterations, axis=0))
-    return describe(objective, total, measurements, inverse_sigma, bounds)
+    if known is None:
+        return describe(objective, total, measurements, inverse_sigma, bounds)
+    total = total._replace(values=joined(total.values.T, held, settings.known).T)
+    found = describe(objective, total, measurements, inverse_sigma, bounds, settings.known)
+    return found | {"values": found["values"].at[:, places].set(known)}  # not as rounded in fit coordinates
 
 
 def _candidates(

@@ -110,12 +110,13 @@ class Objective(eqx.Module):
         _notes: Array,
         measurements: Float[Array, "voxel real_measurement"],
         _inverse_sigma: Array,
+        n_fitted: int,
     ) -> dict[str, Array]:
         """χ² per degree of freedom where the noise is Gaussian; nothing for magnitudes, which have no χ²."""
         if self.noise.is_magnitude:
             return {}
         n_samples = measurements.shape[-1]
-        freedom = n_samples - len(self.model.parameters)
+        freedom = n_samples - n_fitted
         chi_square = jnp.maximum(2.0 * objective - n_samples * np.log(2.0 * np.pi), 0.0)
         return {"reduced_chi_square": chi_square / freedom if freedom > 0 else jnp.full_like(objective, jnp.nan)}
 

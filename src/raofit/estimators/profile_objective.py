@@ -105,9 +105,10 @@ class ProfileObjective(eqx.Module):
         notes: Float[Array, "voxel note"],
         measurements: Float[Array, "voxel real_measurement"],
         inverse_sigma: Float[Array, " voxel"],
+        n_fitted: int,
     ) -> dict[str, Array]:
         """M̂0 in measurement units, χ² per degree of freedom, and ‖r‖/‖y‖."""
-        freedom = measurements.shape[-1] - len(self.model.parameters) - _N_AMPLITUDE
+        freedom = measurements.shape[-1] - n_fitted - _N_AMPLITUDE
         undetermined = jnp.full_like(objective, jnp.nan)
         return {
             "amplitude": jax.lax.complex(notes[:, -2] / inverse_sigma, notes[:, -1] / inverse_sigma),

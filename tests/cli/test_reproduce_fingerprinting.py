@@ -9,7 +9,7 @@ from raofit.cli import _reproduce_fingerprinting, _study_runner
 from raofit.io.network_file import load_network
 from raofit.studies import fingerprinting
 from raofit.studies.fingerprinting import DICTIONARY, FINE_DICTIONARY, METHODS, Scale, trainings
-from raofit.studies.fingerprinting_scans import DICTIONARY_B1, SCAN_TITLES
+from raofit.studies.fingerprinting_scans import DICTIONARY_B1, NLLS_B1, SCAN_TITLES
 from tests.cli.helpers import entries, run
 
 N_PULSES = 40
@@ -69,7 +69,7 @@ def test_an_interrupted_study_resumes_and_writes_everything(capsys, tmp_path, se
     assert set(content["held_out"]["50"]) == set(METHODS)
     assert set(content["microseconds_per_voxel"]) == {*METHODS, FINE_DICTIONARY}
     assert set(content["scans"]) == set(SCAN_TITLES.values())
-    assert DICTIONARY_B1 in content["scans"][SCAN_TITLES["b1"]]["median_error"]
+    assert {DICTIONARY_B1, NLLS_B1} <= set(content["scans"][SCAN_TITLES["b1"]]["median_error"])
     assert content["n_atoms"][DICTIONARY] < 144
     network = load_network(out / "networks" / "bias-reduced.raofit")
     assert network.parameter_names == ("T1", "T2")

@@ -29,6 +29,7 @@ from raofit.studies.fingerprinting_scans import (
     CALIBRATED,
     DICTIONARY_B1,
     FLUIDS,
+    NLLS_B1,
     UNDERSAMPLED,
     ScanStudy,
 )
@@ -69,7 +70,7 @@ def scan(name):
     phantom = brain_phantom(32)
     truth = phantom.parameters[phantom.mask][:, :2]
     bound = 0.04 * truth
-    methods = (*METHODS, DICTIONARY_B1) if name == B1_IGNORED else METHODS
+    methods = (*METHODS, DICTIONARY_B1, NLLS_B1) if name == B1_IGNORED else METHODS
     signs = np.random.default_rng(2).choice([-1.0, 1.0], truth.shape)
     values = {method: truth + (BIAS.get(method, 0.0)) * bound * signs for method in methods}
     is_fluid = phantom.mask_of(*FLUIDS)[phantom.mask]

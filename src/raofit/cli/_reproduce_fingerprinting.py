@@ -39,6 +39,7 @@ from raofit.studies.fingerprinting_scans import (
     B1_IGNORED,
     CALIBRATED,
     DICTIONARY_B1,
+    NLLS_B1,
     SIGMA,
     UNDERSAMPLED,
     ScanName,
@@ -242,9 +243,9 @@ class Runner(StudyRunner):
             for method in study.METHODS:
                 estimate = self.estimator(method).estimate(measured)
                 arrays |= {f"{method}/values": ordered(estimate), f"{method}/status": estimate.status}
-            if name == B1_IGNORED:
-                estimate = self.dictionary_of_b1().estimate(measured, known={"B1": truths[:, 2]})
-                arrays |= {f"{DICTIONARY_B1}/values": ordered(estimate), f"{DICTIONARY_B1}/status": estimate.status}
+            for method, estimator in (self.with_b1() if name == B1_IGNORED else {}).items():
+                estimate = estimator.estimate(measured, known={"B1": truths[:, 2]})
+                arrays |= {f"{method}/values": ordered(estimate), f"{method}/status": estimate.status}
             unit_bound = simulated(self.model, truths[:, :2], self.prior).bound
             return arrays | {"bound": np.sqrt(unit_bound) * SIGMA / np.abs(phantom.amplitude[phantom.mask])[:, None]}
 
@@ -260,12 +261,16 @@ class Runner(StudyRunner):
             bound=arrays["bound"],
         )
 
-    def dictionary_of_b1(self) -> DictionaryMatching:
-        """Atoms of T1, T2 and B1, for a measured map of B1."""
+    def with_b1(self) -> dict[str, DictionaryMatching | MaximumLikelihood]:
+        """Dictionary matching and least squares that take a measured map of B1."""
+        model = Compressed(with_free_b1(self.train), self.model.basis)
         coarse = study.dictionary_grid((self.scale.n_atoms[0] // 2, self.scale.n_atoms[1] // 2))
         grid = ParameterGrid({**coarse.axes, "B1": _B1_AXIS}, where=lambda values: values["T2"] < values["T1"])
-        model = Compressed(with_free_b1(self.train), self.model.basis)
-        return DictionaryMatching(model, grid, progress=self.named("dictionary with B1"))
+        noise, progress = ComplexGaussian(1.0 / SNRS[-1]), self.named("with the B1 map")
+        return {
+            DICTIONARY_B1: DictionaryMatching(model, grid, progress=progress),
+            NLLS_B1: MaximumLikelihood(model, noise, progress=progress),
+        }
 
     def seconds(self) -> dict[str, float]:
         """Seconds per voxel of each method, the best of a few calls after one that compiles."""

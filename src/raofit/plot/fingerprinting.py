@@ -28,7 +28,7 @@ from raofit.studies.fingerprinting import (
     tissue_values,
 )
 from raofit.studies.fingerprinting_results import StudyResults, relative
-from raofit.studies.fingerprinting_scans import DICTIONARY_B1, ScanStudy, upright
+from raofit.studies.fingerprinting_scans import DICTIONARY_B1, NLLS_B1, ScanStudy, upright
 
 LINES = {
     MSE: Line("#8a6d3b", ":"),
@@ -38,10 +38,11 @@ LINES = {
     NLLS: Line("#000000", "-", "o"),
     DICTIONARY: Line("#1a7f4e", "-", "s"),
     DICTIONARY_B1: Line("#7f5f3f", "-", "s"),
+    NLLS_B1: Line("#6b7480", "-", "o"),
 }
 COLUMN_TITLES = {
     MSE_CRB: "MSE-CRB", REDUCED: "Bias-Reduced", ONE_STEP: "One step", NLLS: "Least squares", DICTIONARY: "Dictionary",
-    DICTIONARY_B1: "Dictionary\nwith B1 map",
+    DICTIONARY_B1: "Dictionary\nwith B1 map", NLLS_B1: "Least squares\nwith B1 map",
 }  # fmt: skip
 _BOXED = ("white matter", "cortex")
 _MILLI = 1e3

@@ -11,9 +11,9 @@ from raofit.report.claims import check_tables, claim_table, verdict_counts
 from raofit.studies.claims import Claim
 from raofit.studies.fingerprinting import ESTIMATED, PLANE_SNR, RANGES, SNRS, TITLES, Scale
 from raofit.studies.fingerprinting_results import StudyResults, scan_numbers
-from raofit.studies.fingerprinting_scans import DICTIONARY_B1, SCAN_TITLES, SIGMA, UNDERSAMPLED, ScanStudy
+from raofit.studies.fingerprinting_scans import DICTIONARY_B1, NLLS_B1, SCAN_TITLES, SIGMA, UNDERSAMPLED, ScanStudy
 
-_WORDS = {**TITLES, DICTIONARY_B1: "Dictionary matching with the B1 map"}
+_WORDS = {**TITLES, DICTIONARY_B1: "Dictionary matching with the B1 map", NLLS_B1: "Least squares with the B1 map"}
 
 
 @dataclasses.dataclass(frozen=True)

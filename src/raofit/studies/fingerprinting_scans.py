@@ -27,7 +27,7 @@ SCAN_TITLES = {
     B1_IGNORED: "B1 of a head, taken to be 1",
     UNDERSAMPLED: "B1 as assumed, undersampled echoes",
 }
-DICTIONARY_B1 = "dictionary-b1"  # matching with the map of B1
+DICTIONARY_B1, NLLS_B1 = "dictionary-b1", "nlls-b1"  # with the map of B1
 PARENCHYMA = ("white matter", "cortex", "caudate", "putamen", "thalamus", "lesion")
 FLUIDS = ("subarachnoid fluid", "ventricles")
 SIGMA = 1 / 30  # in units of the M0 of fluid: SNR 21 in white matter, 25 in the cortex

@@ -33,7 +33,7 @@ def scan(tmp_path_factory, patch):
 class SmallRecipe:
     """The recipe for the spot, small enough for a test."""
 
-    on_the_spot = staticmethod(functools.partial(TrainingRecipe.on_the_spot, **SMALL))
+    for_model = staticmethod(functools.partial(TrainingRecipe.for_model, **SMALL))
 
 
 def _map(folder, *options, out="out"):

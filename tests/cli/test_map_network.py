@@ -62,6 +62,15 @@ def test_the_second_map_takes_the_kept_network(scan, monkeypatch):
     np.testing.assert_array_equal(load(scan / "again" / "ADC.nii.gz"), load(scan / "out" / "ADC.nii.gz"))
 
 
+def test_one_step_takes_the_kept_network_too(scan, monkeypatch):
+    """Without --network, one step starts from the network trained on the spot."""
+    monkeypatch.setattr(_network_cache, "train_network", None)
+    assert _map(scan, "--estimator", "one-step", out="refined") == 0
+    settings = json.loads((scan / "refined" / "raofit.json").read_text())["Settings"]
+    assert settings["Estimator"] == "one-step"
+    assert settings["EstimatorSettings"]["Network"].startswith(str(scan / "cache"))
+
+
 def test_a_network_file_serves_its_protocol_in_any_order(scan, capsys, tmp_path):
     network = next((scan / "cache").iterdir())
     order = [5, 0, 3, 1, 2, 4]

@@ -1,8 +1,8 @@
 """Networks trained on the spot for real scans, against the reference values that come with them.
 
-In the phantom, at an SNR above 500, noise moves the median of a tube by 0.05 %: a limit there is one on the network's own
-error. In the head, at an SNR of 42, √CRB of T1 at 1.2 s is 7 %, of which a bias of 0.3 is 2 %; the reference itself is
-given as 1.2 s.
+In the phantom, at an SNR above 500, noise moves the median of a tube by 0.05 %: a limit there is one on the network's
+own error. In the head, at an SNR of 42, √CRB of T1 at 1.2 s is 7 %, of which a bias of 0.3 is 2 %; the reference itself
+is given as 1.2 s.
 """
 
 import numpy as np

@@ -1,8 +1,7 @@
 """Networks trained on the spot for real scans, against the reference values that come with them.
 
 In the phantom, at an SNR above 500, noise moves the median of a tube by 0.05 %: a limit there is one on the network's
-own error. In the head, at an SNR of 42, √CRB of T1 at 1.2 s is 7 %, of which a bias of 0.3 is 2 %; the reference itself
-is given as 1.2 s.
+own error. In the head, at an SNR of 42, √CRB of T1 at 1.2 s is 7 %, of which a bias of 0.3 is 2 %.
 """
 
 import numpy as np
@@ -16,7 +15,7 @@ from raofit.recipes.train_network import train_network
 from raofit.recipes.training_recipe import TrainingRecipe
 from tests.real_data.test_relaxometry import PHANTOM_ECHO_TIMES, PHANTOM_INVERSION_TIMES, TUBE_T1, TUBE_T2
 
-SHORT = {"n_training": 40_000, "n_validation": 4_000, "batch_size": 250, "max_epochs": 15, "averaging": 0.99}
+SHORT = {"n_training": 40_000, "n_validation": 4_000, "batch_size": 250, "max_epochs": 40, "averaging": 0.99}
 T1_OF_PHANTOM = (InversionRecovery(PHANTOM_INVERSION_TIMES), "seir_contrast", "T1", TUBE_T1, 2.53, (460.0, 590.0))
 T2_OF_PHANTOM = (MonoExponentialT2(PHANTOM_ECHO_TIMES), "sese_contrast", "T2", TUBE_T2, 2.18, (720.0, 820.0))
 
@@ -36,12 +35,12 @@ def test_t1_of_a_head_by_a_network_trained_in_seconds(shared_data):
     voxels = t1[t2[..., 0] > 0.2 * np.percentile(t2[..., 0], 99)][::20].astype(np.float64)
     model = InversionRecovery([0.05, 0.1, 0.2, 0.5, 2.0, 4.0], polarity="signed")
     network = train_network(model, TrainingRecipe.for_model(model, (25.0, 60.0), noise="gaussian", **SHORT))
-    # 2 % of bias, and the rounding of the reference
-    assert np.nanmedian(network.estimate(voxels)["T1"]) == pytest.approx(1.2, abs=0.025 + 0.05)
+    # a bias of 0.3 √CRB, and 1.6 % for what the model leaves unexplained, as the default training shows
+    assert np.nanmedian(network.estimate(voxels)["T1"]) == pytest.approx(1.2, abs=0.025 + 0.019)
 
 
 def test_t2_of_ten_tubes_by_a_network_trained_in_seconds(phantom):
-    """A tenth of the usual training: every tube to 3 %."""
+    """A quarter of the usual training: every tube to 3 %."""
     maps, tubes = phantom
     model, images, name, reference, _, snr = T2_OF_PHANTOM
     network = train_network(model, TrainingRecipe.for_model(model, snr, **SHORT))

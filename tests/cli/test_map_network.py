@@ -33,7 +33,7 @@ def scan(tmp_path_factory, patch):
 class SmallRecipe:
     """The recipe for the spot, small enough for a test."""
 
-    on_the_spot = staticmethod(functools.partial(TrainingRecipe.on_the_spot, **SMALL))
+    for_model = staticmethod(functools.partial(TrainingRecipe.for_model, **SMALL))
 
 
 def _map(folder, *options, out="out"):
@@ -60,6 +60,15 @@ def test_the_second_map_takes_the_kept_network(scan, monkeypatch):
     monkeypatch.setattr(_network_cache, "train_network", refuse)
     assert _map(scan, "--estimator", "network", out="again") == 0
     np.testing.assert_array_equal(load(scan / "again" / "ADC.nii.gz"), load(scan / "out" / "ADC.nii.gz"))
+
+
+def test_one_step_takes_the_kept_network_too(scan, monkeypatch):
+    """Without --network, one step starts from the network trained on the spot."""
+    monkeypatch.setattr(_network_cache, "train_network", None)
+    assert _map(scan, "--estimator", "one-step", out="refined") == 0
+    settings = json.loads((scan / "refined" / "raofit.json").read_text())["Settings"]
+    assert settings["Estimator"] == "one-step"
+    assert settings["EstimatorSettings"]["Network"].startswith(str(scan / "cache"))
 
 
 def test_a_network_file_serves_its_protocol_in_any_order(scan, capsys, tmp_path):

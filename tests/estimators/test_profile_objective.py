@@ -37,7 +37,7 @@ def evaluated():
             difference = objective(at + step, data).objective - objective(at - step, data).objective
             wiggled.append(float(difference[0]) / 2e-5)
         notes = jnp.stack(evaluation.notes, axis=-1)
-        found = objective.diagnostics(evaluation.objective, notes, data[0].T, data[1])
+        found = objective.diagnostics(evaluation.objective, notes, data[0].T, data[1], n_fitted=3)
         diagnostics = jax.tree.map(np.asarray, found)
     return model, measurement, values, evaluation, np.array(wiggled), diagnostics
 

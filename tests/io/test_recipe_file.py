@@ -49,6 +49,11 @@ def test_every_kind_of_field(tmp_path):
     assert recipe == expected
 
 
+def test_the_preset_for_relaxometry(tmp_path):
+    recipe = read_recipe(_write(tmp_path, 'preset = "near-unbiased"\nsnr = 30\nrange_margin = 0.5'))
+    assert recipe == TrainingRecipe.near_unbiased(30.0, range_margin=0.5)
+
+
 def test_one_number_is_one_snr(tmp_path):
     assert read_recipe(_write(tmp_path, "snr = 30")).snr == (30.0, 30.0)
 

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from raofit.core.errors import RaofitError
+from raofit.models import IVIM, InversionRecovery, MonoExponentialT2, MultiEchoSpinEcho, SpoiledGradientEcho
 from raofit.recipes.training_recipe import TrainingRecipe
 
 
@@ -21,6 +22,29 @@ def test_the_papers_recipe():
 def test_one_snr_is_a_range_of_one():
     assert TrainingRecipe(snr=20).snr == (20.0, 20.0)
     assert TrainingRecipe.on_the_spot((10, 40)).snr == (10.0, 40.0)
+
+
+@pytest.mark.parametrize(
+    ("model", "preset"),
+    [
+        (IVIM([0.0, 100.0, 800.0]), TrainingRecipe.on_the_spot),
+        (MonoExponentialT2([0.01, 0.1]), TrainingRecipe.near_unbiased),
+        (InversionRecovery([0.1, 1.0, 3.0]), TrainingRecipe.near_unbiased),
+        (SpoiledGradientEcho([0.1, 0.3], 15e-3), TrainingRecipe.near_unbiased),
+        (SpoiledGradientEcho([0.1, 0.3, 2.0], 15e-3, b1="free"), TrainingRecipe.on_the_spot),
+        (MultiEchoSpinEcho([0.01, 0.02]), TrainingRecipe.near_unbiased),
+        (MultiEchoSpinEcho([0.01, 0.02], t1="free"), TrainingRecipe.on_the_spot),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_models_that_data_determine_are_trained_to_be_near_unbiased(model, preset):
+    assert TrainingRecipe.for_model(model, 20, seed=3) == preset(20, seed=3)
+
+
+def test_near_unbiased_is_in_units_of_the_bound():
+    recipe = TrainingRecipe.near_unbiased(20)
+    assert (recipe.weights, recipe.constraint, recipe.range_margin) == ("inverse-crb", "exp", 0.25)
+    assert TrainingRecipe.near_unbiased(20, range_margin=0.0).range_margin == 0.0
 
 
 def test_a_recipe_is_plain_data():
@@ -39,6 +63,7 @@ def test_a_recipe_is_plain_data():
         ({"noise": "poisson"}, "`noise`"),
         ({"on_bound": "drop"}, "`on_bound`"),
         ({"alpha": -0.1}, "`alpha`"),
+        ({"range_margin": -0.1}, "`range_margin`"),
         ({"restarts": 0}, "restart"),
         ({"labels": "mle-rician", "n_realizations": 4}, "`n_realizations` must be 1"),
         ({"labels": "self-supervised", "noise": "complex-gaussian"}, "real measurements"),

@@ -67,6 +67,10 @@ def test_constraints():
     assert (free < 0).any()
     np.testing.assert_array_equal(Perceptron((10, 8, 4), SCALES, "abs").apply(weights, inputs), np.abs(free))
     assert (np.asarray(Perceptron((10, 8, 4), SCALES, "softplus").apply(weights, inputs)) >= 0).all()
+    exponential = np.asarray(Perceptron((10, 8, 4), SCALES, "exp").apply(weights, inputs))
+    scales = np.array(SCALES)[:, None]
+    exponents = np.clip(free / scales, -20, 20)  # what keeps an estimate finite
+    np.testing.assert_allclose(exponential, scales * np.exp(exponents), rtol=1e-4)
     bounded = np.asarray(Perceptron((10, 8, 4), SCALES, "sigmoid", ranges).apply(weights, inputs))
     low, high = np.array(ranges, np.float32).T
     assert (bounded >= low[:, None]).all()

@@ -55,6 +55,22 @@ def test_samples_stay_inside_and_have_the_stated_mean(prior):
     np.testing.assert_array_less(np.abs(samples.astype(np.float64).mean(axis=0) - prior.mean), error)
 
 
+def test_a_margin_widens_ranges_that_are_not_given():
+    """Of T2, from 20 to 200 ms, in the logarithm: a quarter of a decade on both sides; S0 from 0.8 to 1.2 by 0.1."""
+    model = MonoExponentialT2([0.01])
+    prior = Prior.typical(model, margin=0.25)
+    np.testing.assert_allclose(prior.low, [0.7, 0.02 * 10**-0.25])
+    np.testing.assert_allclose(prior.high, [1.3, 0.2 * 10**0.25])
+    given = Prior.typical(model, {"T2": (0.03, 0.3)}, margin=0.25)
+    np.testing.assert_allclose([given.low[1], given.high[1]], [0.03, 0.3])
+
+
+def test_a_margin_ends_at_the_bounds():
+    wide = Prior.typical(MonoExponentialT2([0.01]), margin=4.0)
+    assert (wide.low[1], wide.high[1]) == (1e-3, 5.0)
+    assert wide.low[0] == 0.0
+
+
 def test_a_log_scaled_parameter_is_uniform_in_its_logarithm():
     prior = Prior.typical(MonoExponentialT2([0.01]))
     t2 = _draw(prior, 1)[:, 1]

@@ -75,6 +75,15 @@ class ChosenEstimator:
         return self.n_fitted > 0 or self.settings.get("Estimated") is None
 
 
+def check_network(options: "MapOptions", found: MapInput) -> None:
+    """Raise where a network is needed, but neither given nor trained on the spot."""
+    if options.estimator != "mle" and found.network is None and found.model.has_complex_amplitude:
+        raise RaofitError(
+            f"--estimator {options.estimator}: it starts from a network, and none for the model `{found.model.name}` "
+            "is trained on the spot; give one with --network"
+        )
+
+
 def choose_estimator(
     options: "MapOptions", found: MapInput, bounds: Bounds, level: "NoiseLevel", progress: Progress
 ) -> ChosenEstimator:
@@ -255,9 +264,8 @@ def _trained(
         return network.estimate(measurements[:, order], sigma=sigma)
 
     sentence = (
-        f"Network ({source}) trained for {network.noise_name} noise at {_trained_for(network)}: it scatters less than "
-        "maximum likelihood because it leans towards its training values where the data say little; the "
-        "standard-error maps state the scatter, not that bias."
+        f"Network ({source}) trained for {network.noise_name} noise at {_trained_for(network)}: {_character(network)}; "
+        "the standard-error maps state the scatter, not that bias."
     )
     by_name = dict(zip(model.parameter_names, model.parameters, strict=True))
     parameters = tuple(_as_estimated(by_name[name], network.magnitudes) for name in network.parameter_names)
@@ -273,6 +281,19 @@ def _trained(
         tuple(_snr_warnings(network, level) + _leanings(network, level.snr)),
         settings,
         n_fitted=0,
+    )
+
+
+def _character(network: NetworkEstimator) -> str:
+    """What its training makes of its errors."""
+    if network.provenance.get("recipe", {}).get("weights") == "inverse-crb":
+        return (
+            "its errors were weighted by the Cramér-Rao bound, so its bias is small where the data determine a "
+            "parameter; where they say little it leans towards its training values"
+        )
+    return (
+        "it scatters less than maximum likelihood because it leans towards its training values where the data say "
+        "little"
     )
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from raofit import noise
 from raofit.cli._crb_page import short_protocol
 from raofit.cli._invocation import command
-from raofit.cli._map_estimator import ChosenEstimator, choose_estimator
+from raofit.cli._map_estimator import ChosenEstimator, check_network, choose_estimator
 from raofit.cli._map_files import write_maps
 from raofit.cli._map_input import MapInput, open_input
 from raofit.cli._map_page import map_report
@@ -99,6 +99,7 @@ def run_map(options: MapOptions) -> None:
     _check(options)
     found = open_input(options)
     series, model, mask = found.series, found.model, found.mask
+    check_network(options, found)
     bounds = parse_bounds(options.bounds)
     resolve_ranges(model.parameters, bounds, "bounds")
     slab_edges(series.shape, memory_bytes=options.memory_bytes)
@@ -155,8 +156,6 @@ def _check(options: MapOptions) -> None:
     """Raise for options that are wrong whatever the data are."""
     if not 0 < options.false_alarms < 1:
         raise RaofitError(f"--false-alarms {options.false_alarms:g}: expected a share of voxels between 0 and 1")
-    if options.estimator == "one-step" and options.network is None:
-        raise RaofitError("--estimator one-step: it starts from a network; give one with --network")
     if options.known and options.estimator in ("network", "one-step"):
         raise RaofitError("--known: a network takes no known values; choose --estimator mle or dictionary")
     if options.estimator != "dictionary":

@@ -25,7 +25,7 @@ def trained_network(
     user's cache folder.
     """
     low, high = (float(f"{value:.2g}") for value in snr)
-    recipe = TrainingRecipe.on_the_spot((low, high), noise=noise_name, seed=seed)
+    recipe = TrainingRecipe.for_model(model, (low, high), noise=noise_name, seed=seed)
     path = cache_folder() / f"{model.name}-{_identity(model, recipe)}.safetensors"
     if path.exists():
         try:

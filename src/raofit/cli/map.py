@@ -110,8 +110,9 @@ def map_image(
         complex-gaussian for coefficients (always).
     estimator
         mle: maximum likelihood, from the network's estimate if there is one (the default without --network).
-        network: a trained network (the default with --network); without --network, one is trained for this protocol and
-        the SNR of the data, and kept for the next time. one-step: one step of Fisher scoring from --network.
+        network: a trained network (the default with --network). one-step: one step of Fisher scoring from a network's
+        estimate. Without --network, both train one for this protocol and the SNR of the data, and keep it for the next
+        time.
         dictionary: the best of a grid of simulated signals, interpolated (the default with --grid or --dictionary).
     network
         Network file from `raofit train`, or the name of one that comes with raofit.

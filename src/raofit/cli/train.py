@@ -38,7 +38,7 @@ def train(
     ] = None,
     alpha: Annotated[float | None, _TRAINING] = None,
     noise: Annotated[Literal["rician", "gaussian", "complex-gaussian"] | None, _TRAINING] = None,
-    preset: Annotated[Literal["on-the-spot", "paper"] | None, _TRAINING] = None,
+    preset: Annotated[Literal["on-the-spot", "near-unbiased", "paper"] | None, _TRAINING] = None,
     recipe: Annotated[str | None, _TRAINING] = None,
     initial: Annotated[Path | None, _TRAINING] = None,
     seed: Annotated[int | None, _TRAINING] = None,
@@ -89,8 +89,10 @@ def train(
     noise
         Noise of the measurements.
     preset
-        on-the-spot: ready in well under a minute, for scanner units; paper: sixteen restarts of the network of Epstein
-        et al. 2022, for signals with S0 near 1.
+        on-the-spot: ready in well under a minute, for scanner units; near-unbiased: as quick, with errors in units of
+        the Cramér-Rao bound (the default of t1-ir, t1-vfa, t2, t2star and t2-epg, whose parameters the data determine;
+        on-the-spot is the others'); paper: sixteen restarts of the network of Epstein et al. 2022, for signals with S0
+        near 1.
     recipe
         TOML file with any setting of a recipe; options given here take precedence. For a training set also a name:
         compact-bias-reduced (the default; first trains compact-mse-crb, from which it starts), compact-mse-crb,

@@ -12,7 +12,11 @@ from raofit.recipes.named_trainings import NAMED, Training, named_training
 from raofit.recipes.training_recipe import TrainingRecipe
 
 _PRESET, _START = "preset", "start"
-_DRAWING = {"paper": TrainingRecipe.paper, "on-the-spot": TrainingRecipe.on_the_spot}  # these draw their own signals
+DRAWING = {  # these draw their own signals
+    "paper": TrainingRecipe.paper,
+    "on-the-spot": TrainingRecipe.on_the_spot,
+    "near-unbiased": TrainingRecipe.near_unbiased,
+}
 _FIELDS = {field.name: field.type for field in dataclasses.fields(TrainingRecipe)}
 
 
@@ -24,8 +28,9 @@ def read_recipe(path: str | Path) -> TrainingRecipe:
 def read_training(path: str | Path) -> Training:
     """The recipe in a TOML file, and that of the network it starts from.
 
-    `preset` states the starting point, every other key one field: "paper" (the default) or "on-the-spot" for models
-    whose signals are drawn for the training, and the names of `raofit.recipes.named_trainings` for simulated sets:
+    `preset` states the starting point, every other key one field: "paper" (the default), "on-the-spot" or
+    "near-unbiased" for models whose signals are drawn for the training, and the names of
+    `raofit.recipes.named_trainings` for simulated sets:
 
         preset = "on-the-spot"
         snr = [10, 40]
@@ -52,8 +57,8 @@ def read_training(path: str | Path) -> Training:
     path = Path(path)
     content = _parsed(path)
     preset = content.pop(_PRESET, "paper")
-    if not isinstance(preset, str) or preset not in (*_DRAWING, *NAMED):
-        raise FileError(f"{path}: `preset`: expected one of {', '.join((*_DRAWING, *NAMED))}, got {preset!r}")
+    if not isinstance(preset, str) or preset not in (*DRAWING, *NAMED):
+        raise FileError(f"{path}: `preset`: expected one of {', '.join((*DRAWING, *NAMED))}, got {preset!r}")
     start = content.pop(_START, {})
     if not isinstance(start, dict):
         raise FileError(f"{path}: `{_START}`: expected a table of recipe settings, got {start!r}")
@@ -66,7 +71,7 @@ def read_training(path: str | Path) -> Training:
     if start_values:
         raise FileError(f"{path}: the preset `{preset}` starts from random weights; leave the table `{_START}` out")
     snr = values.pop("snr", (15.0, 15.0))
-    return Training(_DRAWING[preset](snr, **values))
+    return Training(DRAWING[preset](snr, **values))
 
 
 def _parsed(path: Path) -> dict[str, Any]:

@@ -42,6 +42,9 @@ class AbstractSignalModel(eqx.Module):
 
     `has_signs` says that signals go below zero, so that measurements are no magnitudes.
 
+    `is_well_determined` says that usual data determine every parameter of every voxel, so that a network for it is
+    trained to have little bias; elsewhere it is trained for the least error, and leans towards its training range.
+
     `lanes_at_once` bounds how many voxels a heavy simulator takes at a time, on each of a few threads.
 
     `follows_settings` is false where `with_settings` cannot work, because what follows from the settings is computed
@@ -60,6 +63,7 @@ class AbstractSignalModel(eqx.Module):
     preferred_start: ClassVar[Literal["dictionary", "closed-form"]] = "dictionary"
     has_complex_amplitude: ClassVar[bool] = False
     has_signs: ClassVar[bool] = False
+    is_well_determined: ClassVar[bool] = False
     follows_settings: ClassVar[bool] = True
     lanes_at_once: ClassVar[int | None] = None
 

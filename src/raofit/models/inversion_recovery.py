@@ -81,6 +81,7 @@ class InversionRecovery(AbstractSignalModel):
     protocol_fields: ClassVar[tuple[ProtocolField, ...]] = (INVERSION_TIMES,)
     references: ClassVar[tuple[str, ...]] = ("barral2010",)
     has_closed_form: ClassVar[bool] = True
+    is_well_determined: ClassVar[bool] = True
     preferred_start: ClassVar[Literal["closed-form"]] = "closed-form"
 
     name: str

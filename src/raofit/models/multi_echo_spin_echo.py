@@ -104,6 +104,11 @@ class MultiEchoSpinEcho(AbstractSignalModel):
         )
         self.parameters = (amplitude, _T2, _b1(self.refocusing_angles), *((T1,) if t1 == "free" else ()))
 
+    @property
+    def is_well_determined(self) -> bool:  # type: ignore[override]
+        """Whether T1 is taken to be known; echoes hardly depend on it."""
+        return self.t1 != "free"
+
     def voxel_signal(self, parameters: Float[Array, " parameter"]) -> Float[Array, " measurement"]:
         """Signal of one voxel."""
         amplitude, transverse, b1 = parameters[:3]

@@ -85,6 +85,11 @@ class SpoiledGradientEcho(AbstractSignalModel):
         )
         self.parameters = (amplitude, T1) if b1 == "known" else (amplitude, T1, B1)
 
+    @property
+    def is_well_determined(self) -> bool:  # type: ignore[override]
+        """Whether B1 is known; if not, only large flip angles tell it from T1."""
+        return self.b1 == "known"
+
     def voxel_signal(self, parameters: Float[Array, " parameter"]) -> Float[Array, " measurement"]:
         """Signal of one voxel."""
         amplitude, relaxation_time = parameters[:2]

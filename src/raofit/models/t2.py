@@ -38,6 +38,7 @@ class MonoExponentialT2(AbstractSignalModel):
     protocol_fields: ClassVar[tuple[ProtocolField, ...]] = (ECHO_TIMES,)
     references: ClassVar[tuple[str, ...]] = ("bids2016",)
     has_closed_form: ClassVar[bool] = True
+    is_well_determined: ClassVar[bool] = True
 
     name: str
     echo_times: np.ndarray

@@ -31,6 +31,7 @@ class MonoExponentialT2Star(AbstractSignalModel):
     protocol_fields: ClassVar[tuple[ProtocolField, ...]] = (ECHO_TIMES,)
     references: ClassVar[tuple[str, ...]] = ("bids2016",)
     has_closed_form: ClassVar[bool] = True
+    is_well_determined: ClassVar[bool] = True
 
     name: str
     echo_times: np.ndarray

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from raofit.estimators.network import as_inputs
 from raofit.models import AbstractSignalModel
-from raofit.recipes.training_data import Simulated
+from raofit.recipes.training_data import Simulated, training_prior
 from raofit.recipes.training_recipe import TrainingRecipe
 from raofit.training.networks import Perceptron
 from raofit.training.prior import Prior
@@ -16,7 +16,7 @@ from raofit.training.prior import Prior
 
 def build_network(model: AbstractSignalModel, recipe: TrainingRecipe, training: Simulated) -> Perceptron:
     """The recipe's architecture for a model; the reference of an input scaling is measured on the training set."""
-    prior = Prior.typical(model, recipe.ranges)
+    prior = training_prior(model, recipe)
     n_inputs = network_inputs(training.measurements[:1]).shape[-1]
     hidden = (n_inputs,) * 3 if recipe.hidden is None else recipe.hidden
     scales = prior.mean if recipe.output_scaling == "mean" else unit_scales(model)

@@ -32,13 +32,13 @@ from raofit.recipes.training_data import (
     TrainingData,
     label_data,
     simulate_data,
+    training_prior,
     without_held_out,
 )
 from raofit.recipes.training_recipe import TrainingRecipe
 from raofit.recipes.training_set import TrainingSet
 from raofit.training.checkpoint import CheckpointFile
 from raofit.training.networks import Perceptron
-from raofit.training.prior import Prior
 from raofit.training.trainer import TrainingResult, train_members
 
 
@@ -222,7 +222,7 @@ def _initial_weights(network: Perceptron, initial: NetworkEstimator | None, n_re
 
 
 def _estimator(model, recipe, network, training, labels, result: TrainingResult, seconds: float) -> NetworkEstimator:
-    prior = Prior.typical(model, recipe.ranges)
+    prior = training_prior(model, recipe)
     columns = jnp.asarray(network_inputs(training.measurements).reshape(-1, network.sizes[0]).T)
     inputs = np.asarray(network.scaled_inputs(columns)[0])
     if recipe.labels.startswith("self-supervised"):

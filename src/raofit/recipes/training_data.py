@@ -49,9 +49,14 @@ class LabelEstimator(Protocol):
         ...
 
 
+def training_prior(model: AbstractSignalModel, recipe: TrainingRecipe) -> Prior:
+    """Where the recipe's training parameters are drawn from."""
+    return Prior.typical(model, recipe.ranges, margin=recipe.range_margin)
+
+
 def simulate_data(model: AbstractSignalModel, recipe: TrainingRecipe, *, key: Array) -> TrainingData:
     """Both sets of a recipe. The same key gives the same parameters at every SNR, and proportional noise."""
-    prior = Prior.typical(model, recipe.ranges)
+    prior = training_prior(model, recipe)
     sets = [
         _draw(model, prior, recipe.noise, recipe.snr, (n_samples, recipe.n_realizations), set_key)
         for n_samples, set_key in zip((recipe.n_training, recipe.n_validation), jax.random.split(key), strict=True)
@@ -63,7 +68,7 @@ def redraw(model: AbstractSignalModel, recipe: TrainingRecipe, fixed: Simulated,
     """A training set with fresh noise, and fresh parameters if the recipe says so."""
     shape = (len(fixed.parameters), recipe.n_realizations)
     if recipe.fresh == "all":
-        return _draw(model, Prior.typical(model, recipe.ranges), recipe.noise, recipe.snr, shape, key)
+        return _draw(model, training_prior(model, recipe), recipe.noise, recipe.snr, shape, key)
     return _measure(model, recipe.noise, recipe.snr, recipe.n_realizations, fixed.parameters, key)
 
 

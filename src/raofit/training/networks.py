@@ -18,13 +18,14 @@ from raofit.training.input_scaling import (
     without_complex_amplitude,
 )
 
-Constraint = Literal["abs", "none", "softplus", "sigmoid", "hard-sigmoid"]
+Constraint = Literal["abs", "none", "softplus", "exp", "sigmoid", "hard-sigmoid"]
 Activation = Literal["elu", "relu"]
 SkipSource = Literal["linear", "output"]
-CONSTRAINTS: tuple[Constraint, ...] = ("abs", "none", "softplus", "sigmoid", "hard-sigmoid")
+CONSTRAINTS: tuple[Constraint, ...] = ("abs", "none", "softplus", "exp", "sigmoid", "hard-sigmoid")
 ACTIVATIONS: tuple[Activation, ...] = ("elu", "relu")
 
 _EPSILON = 1e-5  # added to a variance before its root
+_LARGEST_EXPONENT = 20.0
 _MOMENTUM = 0.1  # share of the newest batch in the running statistics
 
 
@@ -45,8 +46,9 @@ class Perceptron:
         (10, 10, 10, 10, 4) [epstein2022].
     output_scales : fixed factor from network output to parameter unit (1e-3 lets the network work in 1e-3 mm²/s).
     output_offsets : None for 0, or the value of each parameter at network output 0.
-    constraint : "abs" (the paper's released code), "none", "softplus" (both positive and smooth), "sigmoid" (inside
-        `output_ranges`), or "hard-sigmoid": high·clip((z + 3)/6, 0, 1), and at least low [mao2024].
+    constraint : "abs" (the paper's released code), "none", "softplus" (both positive and smooth), "exp" (positive, and
+        as precise relative to its value at either end of decades), "sigmoid" (inside `output_ranges`), or
+        "hard-sigmoid": high·clip((z + 3)/6, 0, 1), and at least low [mao2024].
     output_ranges : (low, high) per parameter in parameter units, needed by the sigmoids.
     input_scaling : "none": the measurements as they are (the paper's simulations); "norm": divided by a = ‖y‖₂/c;
         "first": divided by a = |y_0|/c. The amplitude parameter is multiplied by a again, so the network answers
@@ -269,7 +271,7 @@ class Perceptron:
             if self.constraint == "hard-sigmoid":
                 return jnp.maximum(high * jax.nn.hard_sigmoid(raw), low)
             return low + (high - low) * jax.nn.sigmoid(raw)
-        functions = {"abs": jnp.abs, "none": lambda x: x, "softplus": jax.nn.softplus}
+        functions = {"abs": jnp.abs, "none": lambda x: x, "softplus": jax.nn.softplus, "exp": _exponential}
         estimate = scales * functions[self.constraint](raw)
         if self.output_offsets is None:
             return estimate
@@ -279,6 +281,11 @@ class Perceptron:
 def elu(x: Float[Array, "*any"]) -> Float[Array, "*any"]:
     """Identity where x > 0, else exp(x) − 1; the plain exponential is several times faster than `expm1`."""
     return jnp.where(x > 0, x, jnp.exp(jnp.minimum(x, 0.0)) - 1.0)
+
+
+def _exponential(x: Float[Array, "*any"]) -> Float[Array, "*any"]:
+    """exp(x), finite whatever x is."""
+    return jnp.exp(jnp.clip(x, -_LARGEST_EXPONENT, _LARGEST_EXPONENT))
 
 
 def _pairs(vector: Float[Array, " entry"], widths: tuple[int, ...]) -> list[tuple[Array, Array]]:

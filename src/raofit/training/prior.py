@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from raofit.core.errors import RaofitError
-from raofit.core.parameter import Ranges, resolve_ranges
+from raofit.core.parameter import Parameter, Ranges, resolve_ranges
 from raofit.models import AbstractSignalModel
 from raofit.training.distributions import (
     AbstractDistribution,
@@ -107,9 +107,14 @@ class Prior(AbstractPrior):
                 self._check_restriction(name, distribution)
 
     @classmethod
-    def typical(cls, model: AbstractSignalModel, ranges: Ranges | None = None) -> "Prior":
-        """The model's typical ranges, overridden by `ranges`; log-uniform where the parameter is log-scaled."""
-        resolved = resolve_ranges(model.parameters, ranges, "typical")
+    def typical(cls, model: AbstractSignalModel, ranges: Ranges | None = None, *, margin: float = 0.0) -> "Prior":
+        """The model's typical ranges, overridden by `ranges`; log-uniform where the parameter is log-scaled.
+
+        Ranges that are not overridden are wider by `margin` of their width (of their logarithm's) on both sides, but
+        stay inside the fit bounds.
+        """
+        parameters = [dataclasses.replace(item, typical=_widened(item, margin)) for item in model.parameters]
+        resolved = resolve_ranges(parameters, ranges, "typical")
         return cls.from_dict(
             {
                 parameter.name: {
@@ -226,6 +231,17 @@ class Prior(AbstractPrior):
 
 def _is_free(distribution: AbstractDistribution) -> bool:
     return not isinstance(distribution, Restricted)
+
+
+def _widened(parameter: Parameter, margin: float) -> tuple[float, float]:
+    """The typical range with `margin` of its width on both sides, inside the fit bounds."""
+    low, high = parameter.typical
+    lower, upper = parameter.bounds
+    if parameter.is_log_scaled:
+        factor = (high / low) ** margin
+        return max(low / factor, lower), min(high * factor, upper)
+    step = margin * (high - low)
+    return max(low - step, lower), min(high + step, upper)
 
 
 def _named(name: str, entry: AbstractDistribution | Mapping | float) -> AbstractDistribution:

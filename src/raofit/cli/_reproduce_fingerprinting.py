@@ -94,7 +94,7 @@ def run_fingerprinting(options: TrainStudyOptions) -> Study:
     return finished
 
 
-class Runner(StudyRunner):
+class Runner:
     """One stage per result; what a finished stage needs is not made again."""
 
     def __init__(
@@ -105,7 +105,7 @@ class Runner(StudyRunner):
         stages: StageFolder,
         progress: Progress,
     ):
-        super().__init__(options.seed, stages, progress)
+        self.common = StudyRunner(options.seed, stages, progress)
         self.options = options
         self.scale = scale
         self.train = train
@@ -120,21 +120,21 @@ class Runner(StudyRunner):
         """The train seen through singular vectors of its own fingerprints."""
 
         def compute() -> Arrays:
-            parameters = self.prior.sample(self.key("basis"), self.scale.n_basis)
+            parameters = self.prior.sample(self.common.key("basis"), self.scale.n_basis)
             return {"basis": svd_basis(np.asarray(self.train.signal(parameters)), self.scale.rank)}
 
-        return Compressed(self.train, self.stages.run("basis", compute)["basis"])
+        return Compressed(self.train, self.common.stages.run("basis", compute)["basis"])
 
     def _samples(self, name: str, n_samples: int, seed: int) -> TrainingSet:
         return training_set(
-            self.options, self.stages, self.model, self.prior, n_samples, seed=seed, name=name,
-            progress=self.named(name),
+            self.options, self.common.stages, self.model, self.prior, n_samples, seed=seed, name=name,
+            progress=self.common.named(name),
         )  # fmt: skip
 
     @cached_property
     def samples(self) -> TrainingSet:
         """The fingerprints of all trainings."""
-        return self._samples("training set", self.scale.n_training, self.seed)
+        return self._samples("training set", self.scale.n_training, self.options.seed)
 
     @cached_property
     def networks(self) -> dict[str, NetworkEstimator]:
@@ -142,7 +142,7 @@ class Runner(StudyRunner):
         found: dict[str, NetworkEstimator] = {}
         for training in self.scale.trainings:
             initial = None if training.initial is None else found[training.initial]
-            found[training.name] = self.trained(
+            found[training.name] = self.common.trained(
                 training.name, self.model, training.recipe, self.samples, initial=initial
             )
         return found
@@ -154,12 +154,14 @@ class Runner(StudyRunner):
     @cached_property
     def dictionary(self) -> DictionaryMatching:
         """Atoms in the basis of the measurements."""
-        return DictionaryMatching(self.model, self.grid(DICTIONARY), progress=self.named("dictionary"))
+        return DictionaryMatching(self.model, self.grid(DICTIONARY), progress=self.common.named("dictionary"))
 
     @cached_property
     def least_squares(self) -> MaximumLikelihood:
         """With M0 eliminated, sigma decides on nothing but when a fit has converged."""
-        return MaximumLikelihood(self.model, ComplexGaussian(1.0 / SNRS[-1]), progress=self.named("least squares"))
+        return MaximumLikelihood(
+            self.model, ComplexGaussian(1.0 / SNRS[-1]), progress=self.common.named("least squares")
+        )
 
     @cached_property
     def one_step(self) -> OneStep:
@@ -174,16 +176,16 @@ class Runner(StudyRunner):
         return makers[method]() if method in makers else self.networks[method]
 
     def _stage(self, name: str, compute: Callable[[], Evaluation]) -> Evaluation:
-        stored = self.stages.run(name, lambda: pack({"one": compute()}))
+        stored = self.common.stages.run(name, lambda: pack({"one": compute()}))
         return unpack(stored, self.model)["one"]
 
     def held_out(self) -> dict[float, dict[str, Evaluation]]:
         """All methods on fingerprints of the training ranges; methods at the same SNR see the same noise."""
-        samples = self._samples("held-out set", self.scale.n_held_out, self.seed + _HELD_OUT_SEED)
+        samples = self._samples("held-out set", self.scale.n_held_out, self.options.seed + _HELD_OUT_SEED)
         first = samples.take(np.arange(min(self.scale.n_fits, len(samples))))
         found: dict[float, dict[str, Evaluation]] = {}
         for snr in SNRS:
-            key = self.key(f"noise at {snr:g}")
+            key = self.common.key(f"noise at {snr:g}")
             found[snr] = {}
             for method in study.METHODS:
                 is_fit = method in (ONE_STEP, NLLS)
@@ -191,7 +193,7 @@ class Runner(StudyRunner):
                 stage = f"{method} at SNR {snr:g}"
 
                 def compute(method=method, of=of, n_draws=n_draws, snr=snr, key=key, stage=stage) -> Evaluation:
-                    return evaluate_on(of, self.estimator(method), snr, n_draws, key, self.named(stage))
+                    return evaluate_on(of, self.estimator(method), snr, n_draws, key, self.common.named(stage))
 
                 found[snr][method] = self._stage(stage, compute)
         return found
@@ -201,7 +203,7 @@ class Runner(StudyRunner):
         found: dict[str, dict[str, Evaluation]] = {}
         for tissue, values in study.tissue_values().items():
             samples = simulated(self.model, np.array([values]), self.prior)
-            key = self.key(tissue)
+            key = self.common.key(tissue)
             found[tissue] = {
                 method: self._stage(
                     f"{tissue} {method}",
@@ -216,13 +218,13 @@ class Runner(StudyRunner):
     def plane(self, axes: Mapping[str, np.ndarray]) -> dict[str, Evaluation]:
         """Bias and standard deviation over T1 and T2."""
         points, _ = study.plane_points(axes)
-        key = self.key("plane")
+        key = self.common.key("plane")
 
         def compute(method: str) -> Evaluation:
             samples = simulated(self.model, points, self.prior)
             return evaluate_on(
                 samples, self.estimator(method), study.PLANE_SNR, self.scale.n_plane_draws, key,
-                self.named(f"plane, {method}"),
+                self.common.named(f"plane, {method}"),
             )  # fmt: skip
 
         return {
@@ -237,7 +239,7 @@ class Runner(StudyRunner):
 
         def compute() -> Arrays:
             measured = measurements(
-                phantom, self.model, name, acceleration=self.options.undersampling, key=self.key(f"scan {name}")
+                phantom, self.model, name, acceleration=self.options.undersampling, key=self.common.key(f"scan {name}")
             )
             arrays = {}
             for method in study.METHODS:
@@ -249,7 +251,7 @@ class Runner(StudyRunner):
             unit_bound = simulated(self.model, truths[:, :2], self.prior).bound
             return arrays | {"bound": np.sqrt(unit_bound) * SIGMA / np.abs(phantom.amplitude[phantom.mask])[:, None]}
 
-        arrays = self.stages.run(f"scan {name}", compute)
+        arrays = self.common.stages.run(f"scan {name}", compute)
         methods = [key.removesuffix("/values") for key in arrays if key.endswith("/values")]
         return ScanStudy(
             mask=phantom.mask,
@@ -266,7 +268,7 @@ class Runner(StudyRunner):
         model = Compressed(with_free_b1(self.train), self.model.basis)
         coarse = study.dictionary_grid((self.scale.n_atoms[0] // 2, self.scale.n_atoms[1] // 2))
         grid = ParameterGrid({**coarse.axes, "B1": _B1_AXIS}, where=lambda values: values["T2"] < values["T1"])
-        noise, progress = ComplexGaussian(1.0 / SNRS[-1]), self.named("with the B1 map")
+        noise, progress = ComplexGaussian(1.0 / SNRS[-1]), self.common.named("with the B1 map")
         return {
             DICTIONARY_B1: DictionaryMatching(model, grid, progress=progress),
             NLLS_B1: MaximumLikelihood(model, noise, progress=progress),
@@ -277,19 +279,21 @@ class Runner(StudyRunner):
 
         def compute() -> Arrays:
             n_timed = self.scale.n_timed
-            parameters = self.prior.sample(self.key("timed"), n_timed)
+            parameters = self.prior.sample(self.common.key("timed"), n_timed)
             signals = np.asarray(self.model.signal(parameters))
-            noisy = np.asarray(ComplexGaussian(1.0 / study.PLANE_SNR).sample(self.key("timed noise"), signals))
+            noisy = np.asarray(ComplexGaussian(1.0 / study.PLANE_SNR).sample(self.common.key("timed noise"), signals))
             few = noisy[: n_timed // 16]
             found = {
                 method: _seconds_per_voxel(self.estimator(method), noisy if method in _FAST else few)
                 for method in study.METHODS
             }
-            fine = DictionaryMatching(self.model, self.grid(FINE_DICTIONARY), progress=self.named("fine dictionary"))
+            fine = DictionaryMatching(
+                self.model, self.grid(FINE_DICTIONARY), progress=self.common.named("fine dictionary")
+            )
             found[FINE_DICTIONARY] = _seconds_per_voxel(fine, noisy)
             return {name: np.array(seconds) for name, seconds in found.items()}
 
-        return {name: float(value) for name, value in self.stages.run("seconds", compute).items()}
+        return {name: float(value) for name, value in self.common.stages.run("seconds", compute).items()}
 
 
 _FAST = (*NETWORKS, DICTIONARY)

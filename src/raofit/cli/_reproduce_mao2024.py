@@ -119,13 +119,13 @@ def run_mao2024(options: TrainStudyOptions) -> Study:
     return study
 
 
-class Runner(StudyRunner):
+class Runner:
     """One stage per experiment."""
 
     def __init__(
         self, options: TrainStudyOptions, scale: Scale, model: Compressed, stages: StageFolder, progress: Progress
     ):
-        super().__init__(options.seed, stages, progress)
+        self.common = StudyRunner(options.seed, stages, progress)
         self.options = options
         self.scale = scale
         self.model = model
@@ -140,8 +140,8 @@ class Runner(StudyRunner):
         """The user's set, or a simulated one."""
         stage = "training set"
         return training_set(
-            self.options, self.stages, self.model, self.prior, self.scale.n_training, seed=self.options.seed,
-            name=stage, progress=self.named(stage),
+            self.options, self.common.stages, self.model, self.prior, self.scale.n_training, seed=self.options.seed,
+            name=stage, progress=self.common.named(stage),
         )  # fmt: skip
 
     def network(
@@ -149,14 +149,14 @@ class Runner(StudyRunner):
     ) -> NetworkEstimator:
         """A network from its file in the stage folder, or trained and stored there."""
         initial = None if training.initial is None else networks[training.initial]
-        return self.trained(training.name, self.model, training.recipe, samples, initial=initial)
+        return self.common.trained(training.name, self.model, training.recipe, samples, initial=initial)
 
     def held_out(self, networks: Mapping[str, NetworkEstimator]) -> dict:
         """Networks and one-step estimation on fingerprints of tissue: at each SNR, and each at its own."""
         stage = "held-out set"
         samples = training_set(
-            self.options, self.stages, self.model, self.tissue, self.scale.n_held_out,
-            seed=self.options.seed + _HELD_OUT_SEED, name=stage, progress=self.named(stage),
+            self.options, self.common.stages, self.model, self.tissue, self.scale.n_held_out,
+            seed=self.options.seed + _HELD_OUT_SEED, name=stage, progress=self.common.named(stage),
         )  # fmt: skip
         first = samples.take(np.arange(min(self.scale.n_one_step, len(samples))))
         held_out = {}
@@ -176,7 +176,7 @@ class Runner(StudyRunner):
                 )
                 for name, of in STEPS.items()
             }
-        key = self.key("random SNR")
+        key = self.common.key("random SNR")
         snrs = np.asarray(jax.random.uniform(key, (len(samples),), minval=SNR_RANGE[0], maxval=SNR_RANGE[1]))
         random_snr = {
             name: self._evaluated(
@@ -191,12 +191,12 @@ class Runner(StudyRunner):
 
         def compute() -> dict[str, np.ndarray]:
             samples = simulated(self.model, box_parameters(), self.tissue)
-            key = self.key("boxes")
+            key = self.common.key("boxes")
             return {
                 name: box_estimates(samples, networks[name], self.scale.n_box_draws, key) for name in (MSE_CRB, REDUCED)
             }
 
-        return self.stages.run("boxes", compute)
+        return self.common.stages.run("boxes", compute)
 
     def tissues(self, networks: Mapping[str, NetworkEstimator]) -> dict:
         """Figure 2."""
@@ -206,21 +206,23 @@ class Runner(StudyRunner):
             name: (networks[name], many, self.scale.n_snr_draws) for name in (MSE_CRB, REDUCED)
         }
         methods[ONE_STEP] = (self._one_step(networks[REDUCED], few.max()), few, self.scale.n_nlls_draws)
-        fit = MaximumLikelihood(self.model, ComplexGaussian(sigma), progress=self.named("least squares of tissues"))
+        fit = MaximumLikelihood(
+            self.model, ComplexGaussian(sigma), progress=self.common.named("least squares of tissues")
+        )
         methods[NLLS] = (fit, few, self.scale.n_nlls_draws)
         by_tissue: dict[str, dict[str, Evaluation]] = {}
         for tissue, values in TISSUES.items():
 
             def compute(tissue: str = tissue, values: tuple[float, ...] = values) -> dict[str, np.ndarray]:
                 samples = simulated(self.model, np.array([values]), self.tissue)
-                key = self.key(tissue)
+                key = self.common.key(tissue)
                 found = {
                     name: at_snrs(samples, estimator, snrs, n_draws, key)
                     for name, (estimator, snrs, n_draws) in methods.items()
                 }
                 return pack(found)
 
-            by_tissue[tissue] = unpack(self.stages.run(tissue, compute), self.model)
+            by_tissue[tissue] = unpack(self.common.stages.run(tissue, compute), self.model)
         return {"tissues": by_tissue, "tissue_snrs": {name: snrs for name, (_, snrs, _) in methods.items()}}
 
     def outside(self, networks: Mapping[str, NetworkEstimator]) -> OutsideStudy:
@@ -230,14 +232,14 @@ class Runner(StudyRunner):
 
         def compute() -> dict[str, np.ndarray]:
             samples = simulated(self.model, parameters, self.tissue)
-            key = self.key("outside")
+            key = self.common.key("outside")
             found = {
                 name: evaluate_on(samples, networks[name], OUTSIDE_SNR, self.scale.n_outside_draws, key)
                 for name in (MSE_CRB, REDUCED)
             }
             return pack(found)
 
-        evaluations = unpack(self.stages.run("outside", compute), self.model)
+        evaluations = unpack(self.common.stages.run("outside", compute), self.model)
         return OutsideStudy(z_distance(parameters, self.tissue), is_inside(parameters, self.tissue), share, evaluations)
 
     def _one_step(self, network: NetworkEstimator, snr: float) -> OneStep:
@@ -247,9 +249,9 @@ class Runner(StudyRunner):
         self, stage: str, samples: TrainingSet, make: Callable[[], Estimator], snr, n_draws: int
     ) -> Evaluation:
         """A stage of one method on a set; methods at the same SNR see the same noise."""
-        noise = self.key(f"noise at {snr:g}" if np.ndim(snr) == 0 else "noise at random SNR")
-        stored = self.stages.run(
+        noise = self.common.key(f"noise at {snr:g}" if np.ndim(snr) == 0 else "noise at random SNR")
+        stored = self.common.stages.run(
             stage,
-            lambda: pack({"one": evaluate_on(samples, make(), snr, n_draws, noise, self.named(stage))}),
+            lambda: pack({"one": evaluate_on(samples, make(), snr, n_draws, noise, self.common.named(stage))}),
         )
         return unpack(stored, self.model)["one"]

@@ -88,7 +88,7 @@ def run_zhang2022(options: TrainStudyOptions) -> Study:
     return finished
 
 
-class Runner(StudyRunner):
+class Runner:
     """One stage per result."""
 
     def __init__(
@@ -99,7 +99,7 @@ class Runner(StudyRunner):
         progress: Progress,
         model: AbstractSignalModel,
     ):
-        super().__init__(options.seed, stages, progress)
+        self.common = StudyRunner(options.seed, stages, progress)
         self.options = options
         self.size = size
         self.given_model = model
@@ -111,8 +111,8 @@ class Runner(StudyRunner):
         if isinstance(self.given_model, Compressed):
             return self.given_model
         prior = named_prior(study.PRIOR, self.given_model)
-        stored = self.stages.run(
-            "basis", lambda: study_basis(self.given_model, prior, self.size.n_basis, key=self.key("basis"))
+        stored = self.common.stages.run(
+            "basis", lambda: study_basis(self.given_model, prior, self.size.n_basis, key=self.common.key("basis"))
         )
         self.energy_outside = stored["energy_outside"]
         return Compressed(self.given_model, stored["basis"])
@@ -125,24 +125,36 @@ class Runner(StudyRunner):
     def _samples(self, name: str, n_samples: int, seed: int) -> TrainingSet:
         prior = named_prior(study.PRIOR, self.model)
         return training_set(
-            self.options, self.stages, self.model, prior, n_samples, seed=seed, name=name, progress=self.named(name)
+            self.options,
+            self.common.stages,
+            self.model,
+            prior,
+            n_samples,
+            seed=seed,
+            name=name,
+            progress=self.common.named(name),
         )
 
     def network(self, method: Method) -> NetworkEstimator:
         """A network from its file in the stage folder, or trained and stored there."""
         recipe = study.recipe(method, self.size, seed=self.options.seed)
-        return self.trained(method.name, self.model, recipe, self.training_set, key=self.key("training"))
+        return self.common.trained(method.name, self.model, recipe, self.training_set, key=self.common.key("training"))
 
     def held_out(self, networks: Mapping[str, NetworkEstimator]) -> tuple[np.ndarray, dict[str, Evaluation]]:
         """SNRs and evaluations on fingerprints that no training has seen."""
         # no other seed of the study leads to these draws: seeds of users are small
         samples = with_finite_bounds(self._samples("held-out set", self.size.n_test, self.options.seed + (1 << 30)))
-        snrs = held_out_snrs(len(samples), key=self.key("held-out SNR"))
-        arrays = self.stages.run(
+        snrs = held_out_snrs(len(samples), key=self.common.key("held-out SNR"))
+        arrays = self.common.stages.run(
             "held-out evaluation",
             lambda: pack(
                 evaluate_held_out(
-                    networks, samples, snrs, self.size.n_test_draws, key=self.key("held-out"), progress=self.progress
+                    networks,
+                    samples,
+                    snrs,
+                    self.size.n_test_draws,
+                    key=self.common.key("held-out"),
+                    progress=self.common.progress,
                 )
             ),
         )
@@ -151,16 +163,17 @@ class Runner(StudyRunner):
     def plane(self, plane: Plane, snr: float, networks: Mapping[str, NetworkEstimator]) -> dict[str, Evaluation]:
         """Evaluations on the grid of a plane."""
         points = plane.grid(self.model, self.size.n_grid).points
-        signals = self.stages.run(
+        signals = self.common.stages.run(
             f"signals {plane.name}",
             lambda: dict(zip(("signals", "bound"), plane_signals(self.model, points), strict=True)),
         )
-        arrays = self.stages.run(
+        arrays = self.common.stages.run(
             f"grid {plane.name} at SNR {snr:g}",
             lambda: pack(
                 evaluate_plane(
                     networks, points, (signals["signals"], signals["bound"]), snr, self.size.n_draws(plane),
-                    key=self.key(f"{plane.name} {snr:g}"), progress=self.named(f"grid {plane.name}, SNR {snr:g}"),
+                    key=self.common.key(f"{plane.name} {snr:g}"),
+                    progress=self.common.named(f"grid {plane.name}, SNR {snr:g}"),
                 )
             ),
         )  # fmt: skip

@@ -13,7 +13,13 @@ from jaxtyping import Array, Complex, Float
 
 from raofit.core.errors import ProtocolError, RaofitError
 from raofit.core.parameter import Parameter
-from raofit.models._model import AbstractSignalModel, ProtocolField, plausible_array, protocol_array
+from raofit.models._fingerprint_train import (
+    INVERSION_EFFICIENCY,
+    N_WITH_B1,
+    AbstractFingerprintTrain,
+    parameters_of_train,
+)
+from raofit.models._model import ProtocolField, plausible_array, protocol_array
 from raofit.models.phase_graph import Relaxation, Steps, echoes
 from raofit.models.qmt.model import FLIP_ANGLES
 
@@ -45,13 +51,6 @@ INVERSION_TIME = ProtocolField(
     hint="an inversion time in ms must be divided by 1000",
     description="time from the inversion to the first pulse",
 )
-INVERSION_EFFICIENCY = ProtocolField(
-    name="inversion_efficiency",
-    unit="1",
-    plausible=(-1.0, 1.0),
-    hint="1 is a perfect inversion, 0 a saturation, −1 none at all",
-    description="the inversion leaves −efficiency times the equilibrium magnetization",
-)
 SLICE_PROFILE = ProtocolField(
     name="slice_profile",
     unit="1",
@@ -59,16 +58,11 @@ SLICE_PROFILE = ProtocolField(
     hint="a profile is the actual over the nominal flip angle, 1 in a perfect slice",
     description="actual over nominal flip angle at equally spaced places across the slice",
 )
-PARAMETERS = (
-    Parameter("T1", "s", (0.01, 10.0), (0.3, 4.0), "T_1", "longitudinal relaxation time", is_log_scaled=True),
-    Parameter("T2", "s", (1e-3, 5.0), (0.02, 0.5), "T_2", "transverse relaxation time", is_log_scaled=True),
-    Parameter("B1", "1", (0.3, 1.7), (0.7, 1.2), "B_1^+", "actual over nominal flip angle"),
-)
 _PHASE_TOLERANCE = 1e-9
 _FEWEST_STATES = 16
 
 
-class MRFFISP(AbstractSignalModel):
+class MRFFISP(AbstractFingerprintTrain):
     r"""Echoes of a gradient-spoiled train after an inversion, by extended phase graphs [jiang2015, weigel2015].
 
     From equilibrium, an inversion leaves −efficiency times M0; after the inversion time, every pulse turns the
@@ -123,7 +117,6 @@ class MRFFISP(AbstractSignalModel):
         SLICE_PROFILE,
     )
     references: ClassVar[tuple[str, ...]] = ("jiang2015", "weigel2015")
-    has_complex_amplitude: ClassVar[bool] = True
     lanes_at_once: ClassVar[int | None] = 256
 
     name: str
@@ -177,11 +170,9 @@ class MRFFISP(AbstractSignalModel):
             plausible_array(np.asarray(inversion_efficiency, dtype=np.float64), INVERSION_EFFICIENCY)
         )
         self.slice_profile = protocol_array(slice_profile, SLICE_PROFILE)
-        if b1 is not None and not 0 < b1 < 3:
-            raise RaofitError(f"MRFFISP `b1`: expected actual over nominal flip angle, about 1, got {b1:g}")
         self.b1, self.accuracy, self.n_states = b1, accuracy, n_states
         self.name = "mrf-fisp" if b1 is None else "mrf-fisp-known-b1"
-        self.parameters = PARAMETERS if b1 is None else PARAMETERS[:2]
+        self.parameters = parameters_of_train("MRFFISP", b1)
         self._steps = _steps(self)
         self._sizes, self._longest_t2 = _states(self.repetition_times, accuracy, n_states)
 
@@ -215,33 +206,6 @@ class MRFFISP(AbstractSignalModel):
             (self._sizes[needed : needed + 1], np.zeros(0)),
         )
 
-    @property
-    def n_measurements(self) -> int:
-        """Number of echoes."""
-        return self.flip_angles.size
-
-    def voxel_signal(self, parameters: Float[Array, " parameter"]) -> Complex[Array, " measurement"]:
-        """Signal of one voxel."""
-        return self.lanes_signal(parameters[:, None])[:, 0]
-
-    def voxel_signal_and_jacobian(
-        self, parameters: Float[Array, " parameter"]
-    ) -> tuple[Complex[Array, " measurement"], Complex[Array, "measurement parameter"]]:
-        """Signal of one voxel and its derivatives."""
-        signal, jacobian = self.lanes_signal_and_jacobian(parameters[:, None])
-        return signal[..., 0], jacobian[..., 0]
-
-    def lanes_signal(self, parameters: Float[Array, "parameter lane"]) -> Complex[Array, "measurement lane"]:
-        """Signals of many voxels, voxel axis last."""
-        return self._echoes(parameters, 0)[:, 0]
-
-    def lanes_signal_and_jacobian(
-        self, parameters: Float[Array, "parameter lane"]
-    ) -> tuple[Complex[Array, "measurement lane"], Complex[Array, "measurement parameter lane"]]:
-        """Signals of many voxels and their derivatives, voxel axis last."""
-        found = self._echoes(parameters, len(self.parameters))
-        return found[:, 0], found[:, 1:]
-
     def lanes_order(self, parameters: Float[np.ndarray, "voxel parameter"]) -> np.ndarray:
         """Voxels by T2: those simulated together then need about as many configurations."""
         return np.argsort(parameters[:, 1], kind="stable")
@@ -253,8 +217,8 @@ class MRFFISP(AbstractSignalModel):
         places = [jnp.broadcast_to(values, (share.size, t1.size)).ravel() for values in (t1, t2)]
         found = self._in_place(Relaxation(*places, (share[:, None] * b1).ravel()), n_slopes)
         found = found.reshape(*found.shape[:-1], share.size, t1.size)
-        if n_slopes == len(PARAMETERS):  # a change of B1 changes each place by its share
-            found = found.at[:, len(PARAMETERS)].multiply(share[:, None])
+        if n_slopes == N_WITH_B1:  # a change of B1 changes each place by its share
+            found = found.at[:, N_WITH_B1].multiply(share[:, None])
         found = jnp.mean(found, axis=-2)
         return found if jnp.iscomplexobj(found) else jax.lax.complex(found, jnp.zeros_like(found))
 

@@ -11,8 +11,8 @@ from jaxtyping import Array, Complex, Float
 
 from raofit.core.errors import ProtocolError, RaofitError
 from raofit.core.parameter import Parameter
-from raofit.models._model import AbstractSignalModel, ProtocolField, plausible_array, protocol_array
-from raofit.models.mrf_fisp import INVERSION_EFFICIENCY, PARAMETERS
+from raofit.models._fingerprint_train import INVERSION_EFFICIENCY, AbstractFingerprintTrain, parameters_of_train
+from raofit.models._model import ProtocolField, plausible_array, protocol_array
 from raofit.models.phase_graph import Relaxation
 from raofit.models.qmt.model import FLIP_ANGLES, REPETITION_TIME
 from raofit.models.radial_relaxation import Train, echoes, repeated_start
@@ -26,7 +26,7 @@ IS_REPEATED = ProtocolField(
 )
 
 
-class HybridState(AbstractSignalModel):
+class HybridState(AbstractFingerprintTrain):
     r"""Echoes of a balanced train of slowly varying flip angles, in closed form [asslander2019, asslander2019b].
 
     On resonance, with an RF phase that alternates between 0 and π, the magnetization stays along the direction of polar
@@ -79,7 +79,6 @@ class HybridState(AbstractSignalModel):
         IS_REPEATED,
     )
     references: ClassVar[tuple[str, ...]] = ("asslander2019", "asslander2019b")
-    has_complex_amplitude: ClassVar[bool] = True
     lanes_at_once: ClassVar[int | None] = 1024
 
     name: str
@@ -106,11 +105,9 @@ class HybridState(AbstractSignalModel):
         if repeated not in (0.0, 1.0):
             raise ProtocolError(f"`{IS_REPEATED.name}`: expected 0 or 1, got {repeated:g}; {IS_REPEATED.hint}")
         self.is_repeated = bool(repeated)
-        if b1 is not None and not 0 < b1 < 3:
-            raise RaofitError(f"HybridState `b1`: expected actual over nominal flip angle, about 1, got {b1:g}")
         self.b1 = b1
         self.name = "mrf-hybrid-state" if b1 is None else "mrf-hybrid-state-known-b1"
-        self.parameters = PARAMETERS if b1 is None else PARAMETERS[:2]
+        self.parameters = parameters_of_train("HybridState", b1)
 
     def with_settings(self, settings: Mapping[str, Float[Array, " pulse"]]) -> Self:
         """The same train with other flip angles, the one setting that can change after the model is built."""
@@ -120,33 +117,6 @@ class HybridState(AbstractSignalModel):
                 f"model `{self.name}`: only `flip_angles` can change, got `{others[0]}`; build a new model"
             )
         return eqx.tree_at(lambda model: model.flip_angles, self, settings[FLIP_ANGLES.name])
-
-    @property
-    def n_measurements(self) -> int:
-        """Number of echoes."""
-        return self.flip_angles.size
-
-    def voxel_signal(self, parameters: Float[Array, " parameter"]) -> Complex[Array, " measurement"]:
-        """Signal of one voxel."""
-        return self.lanes_signal(parameters[:, None])[:, 0]
-
-    def voxel_signal_and_jacobian(
-        self, parameters: Float[Array, " parameter"]
-    ) -> tuple[Complex[Array, " measurement"], Complex[Array, "measurement parameter"]]:
-        """Signal of one voxel and its derivatives."""
-        signal, jacobian = self.lanes_signal_and_jacobian(parameters[:, None])
-        return signal[..., 0], jacobian[..., 0]
-
-    def lanes_signal(self, parameters: Float[Array, "parameter lane"]) -> Complex[Array, "measurement lane"]:
-        """Signals of many voxels, voxel axis last."""
-        return self._echoes(parameters, 0)[:, 0]
-
-    def lanes_signal_and_jacobian(
-        self, parameters: Float[Array, "parameter lane"]
-    ) -> tuple[Complex[Array, "measurement lane"], Complex[Array, "measurement parameter lane"]]:
-        """Signals of many voxels and their derivatives, voxel axis last."""
-        found = self._echoes(parameters, len(self.parameters))
-        return found[:, 0], found[:, 1:]
 
     def _echoes(self, parameters: Array, n_slopes: int) -> Complex[Array, "measurement slope lane"]:
         t1, t2, *rest = parameters

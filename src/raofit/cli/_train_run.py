@@ -12,7 +12,6 @@ from raofit.core.errors import RaofitError
 from raofit.io.network_file import load_network, save_network
 from raofit.io.output import require_free
 from raofit.io.recipe_file import DRAWING, read_recipe
-from raofit.models import AbstractSignalModel
 from raofit.recipes.named_trainings import NAMED
 from raofit.recipes.train_network import train_network
 from raofit.recipes.training_recipe import TrainingRecipe
@@ -55,7 +54,7 @@ class TrainOptions:
 def run_training(options: TrainOptions) -> None:
     """Train or continue, save, and print the card."""
     require_free(options.out, force=options.force)
-    _check(options)
+    stated = _stated_recipe(options)
     name = options.model or DEFAULT_MODEL
     built = stated_model(
         name,
@@ -66,7 +65,8 @@ def run_training(options: TrainOptions) -> None:
         refocusing=options.refocusing,
         tr=options.tr,
     )
-    settings = dataclasses.replace(_recipe(options, built), **options.stated("labels", "alpha", "noise", "seed", "snr"))
+    recipe = TrainingRecipe.for_model(built, 15.0) if stated is None else stated
+    settings = dataclasses.replace(recipe, **options.stated("labels", "alpha", "noise", "seed", "snr"))
     if options.noise is None and built.has_signs:
         settings = dataclasses.replace(settings, noise=default_noise(built))
     initial = None if options.initial is None else load_network(options.initial)
@@ -87,19 +87,14 @@ def run_training(options: TrainOptions) -> None:
     say(f"Written to {options.out}")
 
 
-def _check(options: TrainOptions) -> None:
-    """Raise for options that are wrong whatever the model is."""
+def _stated_recipe(options: TrainOptions) -> TrainingRecipe | None:
+    """The recipe of a file or a preset; None for the model's own."""
     if options.recipe is not None and options.preset is not None:
         raise RaofitError("--preset: a recipe file names its own preset; leave one of --preset and --recipe out")
-    if options.recipe is None and options.snr is None:
-        raise RaofitError("--snr is missing: give the signal-to-noise ratio to train for, for instance 15 or 10:40")
-
-
-def _recipe(options: TrainOptions, model: AbstractSignalModel) -> TrainingRecipe:
     if options.recipe is None:
-        if options.preset is None:
-            return TrainingRecipe.for_model(model, 15.0)
-        return DRAWING[options.preset](15.0)
+        if options.snr is None:
+            raise RaofitError("--snr is missing: give the signal-to-noise ratio to train for, for instance 15 or 10:40")
+        return None if options.preset is None else DRAWING[options.preset](15.0)
     recipe = None if options.recipe in NAMED else read_recipe(options.recipe)
     if recipe is None or recipe.architecture != "perceptron":
         raise RaofitError(

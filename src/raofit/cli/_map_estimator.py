@@ -77,7 +77,8 @@ class ChosenEstimator:
 
 def check_network(options: "MapOptions", found: MapInput) -> None:
     """Raise where a network is needed, but neither given nor trained on the spot."""
-    if options.estimator != "mle" and found.network is None and found.model.has_complex_amplitude:
+    needs_one = options.estimator in ("network", "one-step")
+    if needs_one and found.network is None and found.model.has_complex_amplitude:
         raise RaofitError(
             f"--estimator {options.estimator}: it starts from a network, and none for the model `{found.model.name}` "
             "is trained on the spot; give one with --network"

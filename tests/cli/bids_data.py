@@ -2,6 +2,7 @@
 
 import json
 
+import nibabel
 import numpy as np
 
 from raofit.models import (
@@ -12,7 +13,7 @@ from raofit.models import (
     MonoExponentialT2Star,
     SpoiledGradientEcho,
 )
-from tests.cli.helpers import save
+from tests.cli.helpers import AFFINE
 
 SHAPE = (4, 3, 2)
 SIGMA = 2.0
@@ -23,6 +24,14 @@ INVERSION_TIMES = (0.05, 0.3, 0.8, 2.0, 4.0)
 B_VALUES = (0.0, 200.0, 400.0, 600.0, 800.0, 1000.0)
 IVIM_B_VALUES = (0.0, 10.0, 30.0, 50.0, 100.0, 200.0, 400.0, 800.0)
 T1, T2, T2STAR, ADC, B1 = 1.2, 0.05, 0.03, 1.1e-3, 0.9
+
+
+def save(path, data):
+    """An image in millimeters, as the validator of BIDS wants it."""
+    image = nibabel.Nifti1Image(data, AFFINE)
+    image.header.set_xyzt_units("mm", "sec")
+    nibabel.save(image, path)
+    return path
 
 
 def dataset(root):

@@ -11,7 +11,8 @@ from raofit.cli import main
 from raofit.core.status import Status
 from raofit.io.bids_names import parse_name
 from tests.cli import bids_data
-from tests.cli.helpers import load, run, save
+from tests.cli.bids_data import save
+from tests.cli.helpers import load, run
 
 OF_A_VFA = ("M0map", "T1map", "desc-VFAstatus_dseg", "desc-std_M0map", "desc-std_T1map")
 OF_AN_ADC = ("ADC", "S0map", "desc-dwistatus_dseg", "desc-std_ADC", "desc-std_S0map")
@@ -105,7 +106,7 @@ def test_angles_are_degrees_in_sidecars_and_radians_inside(mapped):
     protocol = content["Raofit"]["Settings"]["Protocol"]
     np.testing.assert_allclose(protocol["flip_angles"], np.deg2rad(bids_data.FLIP_DEGREES))
     np.testing.assert_allclose(protocol["repetition_time"], bids_data.REPETITION_TIME)
-    assert content["RepetitionTimeExcitation"] == [bids_data.REPETITION_TIME] * 3
+    assert content["RepetitionTimeExcitation"] == bids_data.REPETITION_TIME
 
 
 def test_sidecars_say_where_a_map_comes_from(mapped):
@@ -115,6 +116,7 @@ def test_sidecars_say_where_a_map_comes_from(mapped):
     assert content["Sources"] == [*images, "bids:raw:sub-01/fmap/sub-01_TB1map.nii.gz"]
     assert content["EstimationAlgorithm"] == "maximum likelihood (t1-vfa-b1, rician noise)"
     assert content["EstimationReference"].startswith("https://doi.org/10.")
+    assert content["SpatialReference"] == content["Sources"][0]
     assert content["SkullStripped"] is False
     assert sidecar(out, "sub-01/dwi/sub-01_ADC.json")["Sources"] == ["bids:raw:sub-01/dwi/sub-01_dwi.nii.gz"]
 
@@ -228,11 +230,13 @@ def test_faults(capsys, tmp_path, change, options, words):
     bids_data.write(root / "VFA.json", {"RepetitionTimeExcitation": bids_data.REPETITION_TIME})
     bids_data.add_vfa(root / "sub-01", "sub-01", b1=bids_data.B1)
     change(root)
+    before = files(root)
     code, stdout, err = run(capsys, "bids", root, root / "out", "participant", *options)
     assert code == 2
     assert stdout == ""
     assert re.search(words, err.splitlines()[-1]), err
-    assert not (root / "out" / "sub-01").exists()
+    assert files(root) == before
+    assert (root / "out").exists() == (change is own_output)
 
 
 def test_group_without_maps(capsys, tmp_path):

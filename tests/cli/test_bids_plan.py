@@ -6,7 +6,7 @@ import inspect
 import numpy as np
 import pytest
 
-from raofit.cli._bids_files import map_name, with_same_t1
+from raofit.cli._bids_files import has_two_t1_maps, map_name
 from raofit.cli._bids_plan import diffusion_model, map_options, plan_map
 from raofit.cli._bids_run import BidsOptions, parse_models
 from raofit.cli._map_run import MapOptions
@@ -59,8 +59,6 @@ def test_models_that_are_asked_for(study):
 
 def test_names_of_maps(study):
     found = plans(study)
-    both = with_same_t1([plan.collection for plan in found.values()])
-    assert sorted(name.suffix for name in both) == ["IRT1", "VFA"]
 
     def name(suffix, quantity, **shared):
         return str(map_name(found[suffix], quantity, is_shared=bool(shared))).removeprefix("sub-01_ses-a_")
@@ -69,11 +67,19 @@ def test_names_of_maps(study):
     assert name("MEGRE", "T2star_std") == "desc-std_T2starmap.nii.gz"
     assert name("MESE", "S0") == "desc-MESE_S0map.nii.gz"
     assert name("VFA", "S0_std") == "desc-std_M0map.nii.gz"
+    assert name("VFA", "S0", is_shared=True) == "M0map.nii.gz"
     assert name("VFA", "T1", is_shared=True) == "desc-VFA_T1map.nii.gz"
     assert name("IRT1", "T1_std", is_shared=True) == "desc-IRT1std_T1map.nii.gz"
     assert name("IRT1", "inversion_factor") == "model-t1ir_param-inversionfactor_anatmap.nii.gz"
     assert name("dwi", "D_fast_std") == "model-ivim_param-dfast_desc-std_dwimap.nii.gz"
     assert name("dwi", "status") == "desc-dwistatus_dseg.nii.gz"
+
+
+def test_two_ways_to_a_t1_map(study):
+    assert has_two_t1_maps(study)
+    for image in study.rglob("*_IRT1.nii.gz"):
+        image.unlink()
+    assert not has_two_t1_maps(study)
 
 
 def test_the_mask_of_a_series(study):

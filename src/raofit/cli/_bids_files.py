@@ -1,7 +1,7 @@
 """The maps of a series as files of a BIDS derivative data set: their names, units and sidecars."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,6 @@ from raofit.cli._bids_plan import Plan
 from raofit.core.errors import RaofitError
 from raofit.core.references import REFERENCES
 from raofit.core.status import Status
-from raofit.io.bids_dataset import Collection
 from raofit.io.bids_names import BidsName
 from raofit.io.provenance import write_json
 from raofit.io.text_formats import read_json
@@ -19,6 +18,7 @@ from raofit.models import REGISTRY
 BIDSIGNORE = "*_anatmap.*\n*_dwimap.*\n*_report.html\ngroup_maps.*\n"
 SOURCE = "raw"  # the name the data set that was mapped has in BIDS URIs
 _OF_T1 = ("IRT1", "VFA")
+_LISTS = ("EchoTime", "FlipAngle")
 _STANDARD = {"ADC": "ADC", "T1": "T1map", "T2": "T2map", "T2star": "T2starmap"}
 _UNITS = {"a.u.": "arbitrary", "mm²/s": "mm^2/s"}
 _STD = "_std"
@@ -28,7 +28,7 @@ _ALGORITHMS = {"mle": "maximum likelihood", "dictionary": "dictionary matching",
 def file_maps(maps: Path, folder: Path, plan: Plan, *, is_shared: bool) -> None:
     """Move a folder of `raofit map` into the folder of its session, under the names BIDS has for its files.
 
-    `is_shared` says that another series of the session gives a map with the same suffix: `desc` then tells them apart.
+    `is_shared` says that the data set has two ways to a T1 map (see `has_two_t1_maps`): `desc` tells them apart.
     """
     target = folder / plan.collection.datatype
     target.mkdir(parents=True, exist_ok=True)
@@ -69,15 +69,15 @@ def map_name(plan: Plan, quantity: str, *, is_shared: bool) -> BidsName:
     if standard is None:
         model, label = (re.sub("[^a-z0-9]", "", text.lower()) for text in (plan.model, parameter))
         return source.derived(f"{datatype}map", ".nii.gz", model=model, param=label, desc=described)
-    if datatype == "anat" and (is_shared or standard == "S0map"):
+    if datatype == "anat" and (standard == "S0map" or (is_shared and standard == "T1map")):
         described = source.suffix + described
     return source.derived(standard, ".nii.gz", desc=described)
 
 
-def with_same_t1(collections: Sequence[Collection]) -> list[BidsName]:
-    """Names of the series whose T1 map would have the name of another's: inversion recovery beside flip angles."""
-    names = [item.name for item in collections if item.name.suffix in _OF_T1]
-    return [name for name in names if sum(other.entities == name.entities for other in names) > 1]
+def has_two_t1_maps(dataset: Path) -> bool:
+    """Whether a data set has inversion recovery and flip angles, both of which give a T1 map."""
+    patterns = [[f"sub-*/{between}anat/*_{suffix}.nii*" for between in ("", "ses-*/")] for suffix in _OF_T1]
+    return all(any(any(dataset.glob(pattern)) for pattern in of_one) for of_one in patterns)
 
 
 def sidecar_content(plan: Plan, found: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,17 +86,27 @@ def sidecar_content(plan: Plan, found: Mapping[str, Any]) -> dict[str, Any]:
     algorithm = _ALGORITHMS.get(settings["Estimator"], settings["Estimator"])
     keys = REGISTRY[plan.model].kind.references
     works = "; ".join(f"https://doi.org/{REFERENCES[key].doi}" for key in keys if REFERENCES[key].doi)
+    sources = [f"bids:{SOURCE}:{path.relative_to(plan.dataset).as_posix()}" for path in plan.sources]
     content = {
         "Description": found["Description"],
         "Units": bids_unit(found["Units"]),
-        "Sources": [f"bids:{SOURCE}:{path.relative_to(plan.dataset).as_posix()}" for path in plan.sources],
+        "Sources": sources,
+        "SpatialReference": sources[0],
         "EstimationReference": works,
         "EstimationAlgorithm": f"{algorithm} ({plan.model}, {settings['Noise']} noise)",
         "SkullStripped": False,
-        **plan.metadata,
+        **_acquisition(plan.metadata),
         **plan.inherited,
     }
+    if "Levels" in found:
+        content["description"] = {"Description": "what the status means"}  # a column of the table beside it
     return content | {"Raofit": {key: value for key, value in found.items() if key not in content}}
+
+
+def _acquisition(metadata: Mapping[str, list]) -> dict[str, Any]:
+    """Settings that are the same for all images as one number, others as a list where BIDS allows one."""
+    shown = {key: values[0] if len(set(values)) == 1 else values for key, values in metadata.items()}
+    return {key: value for key, value in shown.items() if key in _LISTS or not isinstance(value, list)}
 
 
 def bids_unit(unit: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
-from raofit.cli._bids_files import BIDSIGNORE, SOURCE, file_maps, with_same_t1
+from raofit.cli._bids_files import BIDSIGNORE, SOURCE, file_maps, has_two_t1_maps
 from raofit.cli._bids_plan import SUFFIXES, Plan, map_options, plan_map
 from raofit.cli._map_run import make_maps
 from raofit.cli._options import protocol_fields
@@ -79,7 +79,8 @@ def map_dataset(options: BidsOptions) -> None:
     """
     require_dataset(options.dataset)
     visits = find_visits(options.dataset, options.subjects, options.sessions)
-    _prepare(options)
+    _require_output(options)
+    existed = options.out.exists()
     failures: list[str] = []
     n_finished = 0
     for visit in visits:
@@ -88,8 +89,9 @@ def map_dataset(options: BidsOptions) -> None:
         except RaofitError as error:
             failures.append(f"{visit}: {error}")
             say(failures[-1])
-    with contextlib.suppress(OSError):
-        (options.out / _UNFINISHED).rmdir()
+    for folder in (options.out / _UNFINISHED, *([] if existed else [options.out])):
+        with contextlib.suppress(OSError):  # it is not empty
+            folder.rmdir()
     if failures:
         raise RaofitError(f"{len(failures)} of {len(visits)} failed, the others are done; {'; '.join(failures)}")
     if not n_finished:
@@ -104,9 +106,8 @@ def _map_visit(visit: Visit, options: BidsOptions) -> bool:
     if target.exists() and not options.force:
         say(f"{visit} is finished already; --force maps it again")
         return True
-    collections = find_collections(options.dataset, visit)
     plans: list[Plan] = []
-    for collection in collections:
+    for collection in find_collections(options.dataset, visit):
         plan = plan_map(collection, options)
         if plan is None:
             say(f"{collection.name}: no model for its b-values, left out")
@@ -114,7 +115,7 @@ def _map_visit(visit: Visit, options: BidsOptions) -> bool:
             plans.append(plan)
     if not plans:
         return False
-    shared = with_same_t1(collections)
+    is_shared = has_two_t1_maps(options.dataset)
     unfinished = options.out / _UNFINISHED / str(visit)
     try:
         with new_folder(target, force=options.force) as work:
@@ -124,7 +125,8 @@ def _map_visit(visit: Visit, options: BidsOptions) -> bool:
                 maps = unfinished / str(name)
                 for sentence in make_maps(map_options(plan, maps)):
                     print(f"{name}: {sentence}")
-                file_maps(maps, work, plan, is_shared=name in shared)
+                file_maps(maps, work, plan, is_shared=is_shared)
+            _describe(options)  # before the first subject appears: only a described folder is continued
     except RaofitError:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
@@ -132,15 +134,20 @@ def _map_visit(visit: Visit, options: BidsOptions) -> bool:
     return True
 
 
-def _prepare(options: BidsOptions) -> None:
-    """Make the output a derivative data set, or raise if something else is there."""
-    out, version = options.out, metadata.version(_NAME)
+def _require_output(options: BidsOptions) -> None:
+    """Raise unless the output is a data set of maps, or can become one."""
+    out = options.out
     if out.resolve() == options.dataset.resolve():
         raise FileError(
             f"{out}: the output is the data set itself; choose another folder, such as {out}/derivatives/raofit"
         )
     require_free(out, force=True)
     require_own(out, is_new_allowed=True)
+
+
+def _describe(options: BidsOptions) -> None:
+    """Make the output a derivative data set."""
+    out, version = options.out, metadata.version(_NAME)
     link = options.dataset.resolve().as_uri()
     description = {
         "Name": f"Quantitative maps of {_name_of(options.dataset)}",
@@ -150,7 +157,6 @@ def _prepare(options: BidsOptions) -> None:
         "SourceDatasets": [{"URL": link}],
         "DatasetLinks": {SOURCE: link},
     }
-    out.mkdir(parents=True, exist_ok=True)
     with new_file(out / DESCRIPTION, force=True) as work:
         write_json(work, description)
     for name, text in ((".bidsignore", BIDSIGNORE), ("README.md", _README.format(version=version))):
@@ -160,7 +166,7 @@ def _prepare(options: BidsOptions) -> None:
 
 def require_own(out: Path, *, is_new_allowed: bool = False) -> None:
     """Raise `FileError` unless `out` is a data set raofit made, or nothing yet where that will do."""
-    is_new = not out.exists() or (out.is_dir() and not any(out.iterdir()))
+    is_new = not out.exists() or (out.is_dir() and all(path.name.startswith(".") for path in out.iterdir()))
     if not (is_generated_by(out, _NAME) or (is_new and is_new_allowed)):
         advice = "choose another folder" if is_new_allowed else "run the participant level first"
         raise FileError(f"{out}: expected a data set of maps that raofit made, found something else; {advice}")

@@ -3,6 +3,8 @@
 import csv
 import json
 import re
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from tests.cli.helpers import load, run
 
 OF_A_VFA = ("M0map", "T1map", "desc-VFAstatus_dseg", "desc-std_M0map", "desc-std_T1map")
 OF_AN_ADC = ("ADC", "S0map", "desc-dwistatus_dseg", "desc-std_ADC", "desc-std_S0map")
+VALIDATOR = "bids-validator-deno"  # the public one, from PyPI
 RESIDUALS = ("param-residual", "param-relativeresidual")
 
 
@@ -25,7 +28,7 @@ def mapped(tmp_path_factory):
     root = bids_data.dataset(tmp_path_factory.mktemp("bids") / "study")
     bids_data.write(root / "VFA.json", {"RepetitionTimeExcitation": str(bids_data.REPETITION_TIME)})
     for subject in ("01", "02"):
-        bids_data.add_vfa(root / f"sub-{subject}", f"sub-{subject}", b1=bids_data.B1)
+        bids_data.add_vfa(root / f"sub-{subject}", f"sub-{subject}")
         bids_data.add_dwi(root / f"sub-{subject}", f"sub-{subject}")
     bids_data.add_mese(root / "sub-00", "sub-00")
     for sidecar in (root / "sub-00" / "anat").glob("*echo-3_MESE.json"):
@@ -34,7 +37,7 @@ def mapped(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         messages: list[str] = []
         patch.setattr("raofit.cli._errors._say", messages.append)
-        code = main(["bids", str(root), str(out), "participant"])
+        code = main(["bids", str(root), str(out), "participant", "--sigma", str(bids_data.SIGMA)])
     return root, out, code, messages
 
 
@@ -67,7 +70,7 @@ def test_a_subject_that_fails_does_not_stop_the_others(mapped):
 def test_every_file_has_the_name_bids_has_for_it(mapped):
     _, out, _, _ = mapped
     anat = [f"{stem}{end}" for stem in OF_A_VFA for end in (".json", ".nii.gz")]
-    anat += [f"model-t1vfab1_{name}_anatmap{end}" for name in RESIDUALS for end in (".json", ".nii.gz")]
+    anat += [f"model-t1vfa_{name}_anatmap{end}" for name in RESIDUALS for end in (".json", ".nii.gz")]
     dwi = [f"{stem}{end}" for stem in OF_AN_ADC for end in (".json", ".nii.gz")]
     dwi += [f"model-adc_{name}_dwimap{end}" for name in RESIDUALS for end in (".json", ".nii.gz")]
     anat += ["desc-VFAstatus_dseg.tsv", "desc-VFA_report.html"]
@@ -113,8 +116,8 @@ def test_sidecars_say_where_a_map_comes_from(mapped):
     _, out, _, _ = mapped
     content = sidecar(out, "sub-01/anat/sub-01_T1map.json")
     images = [f"bids:raw:sub-01/anat/sub-01_flip-{index}_VFA.nii.gz" for index in (1, 2, 3)]
-    assert content["Sources"] == [*images, "bids:raw:sub-01/fmap/sub-01_TB1map.nii.gz"]
-    assert content["EstimationAlgorithm"] == "maximum likelihood (t1-vfa-b1, rician noise)"
+    assert content["Sources"] == images
+    assert content["EstimationAlgorithm"] == "maximum likelihood (t1-vfa, rician noise)"
     assert content["EstimationReference"].startswith("https://doi.org/10.")
     assert content["SpatialReference"] == content["Sources"][0]
     assert content["SkullStripped"] is False
@@ -171,6 +174,15 @@ def test_names_and_sidecars_follow_the_rules_of_bids(mapped):
             content = json.loads(path.with_name(f"{name.without().derived(name.suffix, '.json')}").read_text())
             assert {"Description", "Units", "Sources", "SkullStripped"} <= content.keys()
             assert content["Units"].isascii()
+
+
+@pytest.mark.skipif(shutil.which(VALIDATOR) is None, reason=f"{VALIDATOR} is not installed")
+def test_the_validator_of_bids_has_nothing_to_say(mapped):
+    """But that nobody is named as author, which is for the users to do."""
+    done = subprocess.run([VALIDATOR, "--format", "json", mapped[1]], capture_output=True, text=True, check=False)
+    issues = json.loads(done.stdout)["issues"]["issues"]
+    assert {item["code"] for item in issues} <= {"TOO_FEW_AUTHORS", "NO_AUTHORS"}
+    assert done.returncode == 0
 
 
 def no_description(root):

@@ -2,11 +2,12 @@
 
 import dataclasses
 import inspect
+import json
 
 import numpy as np
 import pytest
 
-from raofit.cli._bids_files import has_two_t1_maps, map_name
+from raofit.cli._bids_files import file_maps, has_two_t1_maps, map_name
 from raofit.cli._bids_plan import diffusion_model, map_options, plan_map
 from raofit.cli._bids_run import BidsOptions, parse_models
 from raofit.cli._map_run import MapOptions
@@ -55,6 +56,33 @@ def test_models_that_are_asked_for(study):
     found = plans(study, models=parse_models(("MESE=t2-epg", "dwi=adc", "VFA=t1-vfa-b1")))
     assert [found[suffix].model for suffix in ("MESE", "dwi", "VFA")] == ["t2-epg", "adc", "t1-vfa-b1"]
     assert found["dwi"].options["b_max"] == 1050.0
+
+
+def test_a_b1_map_is_known_and_not_written_again(study):
+    """Files as `raofit map` leaves them, without an estimate."""
+    session = study / "sub-01" / "ses-a"
+    b1 = session / "fmap" / "sub-01_ses-a_TB1map.nii.gz"
+    b1.parent.mkdir()
+    bids_data.save(b1, np.full(bids_data.SHAPE, bids_data.B1, np.float32))
+    plan = plans(study)["VFA"]
+    assert (plan.model, plan.options["known"], plan.sources[-1]) == ("t1-vfa-b1", (f"B1={b1}",), b1)
+    assert plans(study, b1=False)["VFA"].model == "t1-vfa"
+    maps = study / "maps"
+    maps.mkdir()
+    settings = {"Estimator": "mle", "Noise": "rician"}
+    for name in ("T1", "B1", "B1_std", "raofit"):
+        content = {"Description": name, "Units": "s", "Settings": settings, "Model": "t1-vfa-b1"}
+        bids_data.write(maps / f"{name}.json", content)
+        (maps / f"{name}.nii.gz").touch()
+    (maps / "report.html").touch()
+    file_maps(maps, study / "out", plan, is_shared=False)
+    stem = "sub-01_ses-a"
+    filed = sorted(path.name for path in (study / "out" / "anat").iterdir())
+    assert filed == [f"{stem}_T1map.json", f"{stem}_T1map.nii.gz", f"{stem}_desc-VFA_report.html"]
+    sidecar = json.loads((study / "out" / "anat" / f"{stem}_T1map.json").read_text())
+    assert sidecar["Sources"][-1] == f"bids:raw:sub-01/ses-a/fmap/{stem}_TB1map.nii.gz"
+    assert sidecar["EstimationAlgorithm"] == "maximum likelihood (t1-vfa-b1, rician noise)"
+    assert sidecar["Raofit"] == {"Settings": settings, "Model": "t1-vfa-b1"}
 
 
 def test_names_of_maps(study):

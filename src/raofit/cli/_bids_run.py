@@ -146,7 +146,7 @@ def _require_output(options: BidsOptions) -> None:
 
 
 def _describe(options: BidsOptions) -> None:
-    """Make the output a derivative data set."""
+    """Make the output a derivative data set; what is there already, its users may have edited."""
     out, version = options.out, metadata.version(_NAME)
     link = options.dataset.resolve().as_uri()
     description = {
@@ -157,11 +157,13 @@ def _describe(options: BidsOptions) -> None:
         "SourceDatasets": [{"URL": link}],
         "DatasetLinks": {SOURCE: link},
     }
-    with new_file(out / DESCRIPTION, force=True) as work:
-        write_json(work, description)
     for name, text in ((".bidsignore", BIDSIGNORE), ("README.md", _README.format(version=version))):
-        with new_file(out / name, force=True) as work:
-            work.write_text(text, encoding="utf-8")
+        if not (out / name).exists():
+            with new_file(out / name, force=True) as work:
+                work.write_text(text, encoding="utf-8")
+    if not (out / DESCRIPTION).exists():
+        with new_file(out / DESCRIPTION, force=True) as work:
+            write_json(work, description)
 
 
 def require_own(out: Path, *, is_new_allowed: bool = False) -> None:

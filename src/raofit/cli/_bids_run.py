@@ -88,12 +88,14 @@ def map_dataset(options: BidsOptions) -> None:
             n_finished += _map_visit(visit, options)
         except RaofitError as error:
             failures.append(f"{visit}: {error}")
-            say(failures[-1])
+            if len(visits) > 1:
+                say(failures[-1])
     for folder in (options.out / _UNFINISHED, *([] if existed else [options.out])):
         with contextlib.suppress(OSError):  # it is not empty
             folder.rmdir()
     if failures:
-        raise RaofitError(f"{len(failures)} of {len(visits)} failed, the others are done; {'; '.join(failures)}")
+        others = "" if len(failures) == len(visits) else ", the others are done"
+        raise RaofitError(f"{len(failures)} of {len(visits)} failed{others}; {'; '.join(failures)}")
     if not n_finished:
         raise FileError(
             f"{options.dataset}: nothing to map, expected series of {', '.join(SUFFIXES)} in anat and dwi folders"

@@ -9,7 +9,7 @@ import pytest
 from raofit.cli import _app, main
 from raofit.models import REGISTRY
 
-VERBS = ["map", "train", "evaluate", "crb", "demo", "reproduce", "simulate", "basis"]
+VERBS = ["map", "train", "evaluate", "crb", "demo", "reproduce", "simulate", "basis", "bids"]
 SCRIPT = """
 import sys
 from raofit.cli import main

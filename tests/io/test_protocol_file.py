@@ -19,6 +19,10 @@ def test_lists_of_times(text):
     np.testing.assert_allclose(read_listed(text, LISTED["echo_times"]), [0.0128, 0.0256], rtol=1e-12)
 
 
+def test_a_list_longer_than_a_file_name_may_be():
+    assert read_listed(",".join(["0.0125"] * 100), LISTED["echo_times"]).size == 100
+
+
 def test_files_of_times(tmp_path):
     path = tmp_path / "te.txt"
     path.write_text("0.0128\n0.0256\n")

@@ -13,6 +13,7 @@ from raofit.cli._invocation import remember
 
 _VERBS = {
     "map": ("map:map_image", "Turn a measured series into parameter maps."),
+    "bids": ("bids:bids", "Map a whole BIDS data set."),
     "train": ("train:train", "Train a network for a protocol and save it."),
     "evaluate": ("evaluate:evaluate", "Measure bias, standard deviation and RMSE of an estimator."),
     "crb": ("crb:crb", "Print the best precision a protocol can give."),

@@ -42,38 +42,38 @@ from raofit.report import write_report
 
 @dataclasses.dataclass(frozen=True)
 class MapOptions:
-    """What the user asked for; see `raofit.cli.map.map_image`."""
+    """What the user asked for; see `raofit.cli.map.map_image`, which has the same defaults."""
 
     images: tuple[Path, ...]
     out: Path
-    bval: Path | None
-    te: str | None
-    ti: str | None
-    flip: str | None
-    refocusing: str | None
-    b_max: float | None
-    trains: Path | None
-    tr: str | None
-    basis: Path | None
-    rank: int | None
-    mask: Path | None
-    sigma: str | None
-    known: tuple[str, ...]
-    model: str | None
-    noise: str | None
-    estimator: str
-    network: Path | None
-    dictionary: Path | None
-    grid: tuple[str, ...]
-    t2_below_t1: bool
-    bounds: tuple[str, ...]
-    snr: float | None
-    seed: int
-    residual: bool
-    false_alarms: float
-    fill: float
-    memory_bytes: int
-    force: bool
+    bval: Path | None = None
+    te: str | None = None
+    ti: str | None = None
+    flip: str | None = None
+    refocusing: str | None = None
+    b_max: float | None = None
+    trains: Path | None = None
+    tr: str | None = None
+    basis: Path | None = None
+    rank: int | None = None
+    mask: Path | None = None
+    sigma: str | None = None
+    known: tuple[str, ...] = ()
+    model: str | None = None
+    noise: str | None = None
+    estimator: str = "mle"
+    network: Path | None = None
+    dictionary: Path | None = None
+    grid: tuple[str, ...] = ()
+    t2_below_t1: bool = True
+    bounds: tuple[str, ...] = ()
+    snr: float | None = None
+    seed: int = 0
+    residual: bool = True
+    false_alarms: float = 1e-3
+    fill: float = 0.0
+    memory_bytes: int = 512 << 20
+    force: bool = False
 
 
 def default_estimator(network: Path | None, dictionary: Path | None, grid: tuple[str, ...]) -> str:
@@ -92,7 +92,14 @@ class Stopwatch:
 
 
 def run_map(options: MapOptions) -> None:
-    """Make the maps of one series and write their folder."""
+    """Make the maps of one series, write their folder, and say on standard output what they show."""
+    for sentence in make_maps(options):
+        print(sentence)
+    print(f"Written to {options.out} (open {options.out / 'report.html'})")
+
+
+def make_maps(options: MapOptions) -> list[str]:
+    """Make the maps of one series and write their folder; what they show, in sentences."""
     require_free(options.out, force=options.force)
     require_replaceable(options.out)
     started = time.perf_counter()
@@ -147,9 +154,7 @@ def run_map(options: MapOptions) -> None:
                 shards.remove()
                 raise
             shards.remove()
-    for sentence in summary.sentences(chosen.parameters):
-        print(sentence)
-    print(f"Written to {options.out} (open {options.out / 'report.html'})")
+    return summary.sentences(chosen.parameters)
 
 
 def _check(options: MapOptions) -> None:

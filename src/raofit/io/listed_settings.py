@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from raofit.core.errors import FileError, ProtocolError
 from raofit.io.bvalues import read_numbers
+from raofit.io.text_formats import is_file
 
 SECONDS = {"ms": 1e-3, "us": 1e-6, "µs": 1e-6, "s": 1.0, "": 1.0}
 _DEGREES = {"deg": 1.0, "°": 1.0, "": 1.0}
@@ -99,7 +100,7 @@ def read_listed(text: str, listed: Listed) -> Float[np.ndarray, " volume"]:
                 f"{path}: expected the key `{'` or `'.join(listed.keys)}`; give the sidecar of the series or a list of "
                 f"{listed.many}"
             )
-    elif path.is_file():
+    elif is_file(text):
         values = read_numbers(path, f"{'angles' if listed.is_angle else 'times'} in {listed.unit}")
     elif any(character.isdigit() for character in text) and not path.suffix.isalpha():
         words = text.replace(",", " ").replace(";", " ").split()

@@ -9,6 +9,14 @@ from typing import Any
 from raofit.core.errors import FileError
 
 
+def is_file(text: str | Path) -> bool:
+    """Whether the text names a file; False also where it is too long for a name, as a list of numbers may be."""
+    try:
+        return Path(text).is_file()
+    except OSError:
+        return False
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """The content of a TOML file."""
     try:

@@ -117,6 +117,10 @@ class NetworkEstimator:
             values.reshape(shape), status.reshape(batch_shape), self.parameter_names, compute_standard_errors
         )
 
+    def at(self, sigma: float) -> "NetworkAtNoiseLevel":
+        """The same network, whose standard errors are for one noise level (signal units) whatever the signal."""
+        return NetworkAtNoiseLevel(self, sigma)
+
     def _check(self, measurements: np.ndarray) -> None:
         expected = self.model.n_measurements
         found = measurements.shape[-1] if measurements.ndim else 0
@@ -179,6 +183,18 @@ class NetworkEstimator:
             amplitude = np.broadcast_to(np.ravel(np.asarray(sigma, dtype=np.float32)), status.shape)
         errors = slope * amplitude[:, None] * self.standard_error_factors.astype(np.float32)
         return np.where((status < Status.NON_FINITE)[:, None], errors, np.float32(np.nan))
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkAtNoiseLevel:
+    """A network and the noise standard deviation of the measurements it is given."""
+
+    network: NetworkEstimator
+    sigma: float
+
+    def estimate(self, measurements: Inexact[np.ndarray, "*batch measurement"] | Array) -> Estimate:
+        """Estimates of any batch of voxels; see `NetworkEstimator.estimate`."""
+        return self.network.estimate(measurements, sigma=self.sigma)
 
 
 def as_inputs(measurements: Inexact[np.ndarray, "voxel measurement"]) -> Float[np.ndarray, "voxel input"]:

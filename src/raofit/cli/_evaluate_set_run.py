@@ -109,7 +109,7 @@ def _check_options(options: EvaluateOptions) -> None:
         )
     if options.coverage:
         raise RaofitError(
-            "--coverage: intervals are not counted on a training set; `raofit card` shows what was measured after training"
+            "--coverage: intervals are not counted on a training set; `raofit card` shows what was measured in training"
         )
     for name in _OF_THE_SET:
         if getattr(options, name) is not None:

@@ -1,6 +1,6 @@
 """Monte Carlo evaluation of any estimator: bias, standard deviation and RMSE at known truths.
 
-    1. `_draw` simulates one chunk of measurements on the device: repeat r of truth i has its own key.
+    1. `draw_measurements` simulates one chunk of measurements on the device: repeat r of truth i has its own key.
     2. the estimator maps the chunk to estimates,
     3. `_Moments.add` folds their errors into running means and sums of squares, one per truth and parameter.
 
@@ -158,7 +158,7 @@ def evaluate(
         index = np.arange(start, start + size)
         n_real = min(size, total - start)
         truth_index = np.minimum(index, total - 1) // n_repeats  # the last chunk is filled up, so shapes never change
-        measurements = _draw(
+        measurements = draw_measurements(
             noise, key, index.astype(np.uint32), signals[truth_index], sigmas[truth_index], model.has_complex_amplitude
         )
         estimate = estimator.estimate(measurements)
@@ -204,7 +204,16 @@ def _interval_factors(given: np.ndarray | None, names: tuple[str, ...]) -> Float
 
 
 @eqx.filter_jit
-def _draw(noise: AbstractNoise, key: Array, index: Array, signals: Array, sigmas: Array, has_phase: bool) -> Array:
+def draw_measurements(
+    noise: AbstractNoise,
+    key: Array,
+    index: Int[Array, " draw"],
+    signals: Inexact[Array, "draw measurement"],
+    sigmas: Float[Array, " draw"],
+    has_phase: bool,
+) -> Inexact[Array, "draw measurement"]:
+    """One measurement per signal, whose noise (and phase, if it has one) is that of its index, whatever the others."""
+
     def one(index: Array, signal: Array, sigma: Array) -> Array:
         own_key = jax.random.fold_in(key, index)
         if has_phase:

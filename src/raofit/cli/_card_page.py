@@ -7,6 +7,7 @@ from pathlib import Path
 from raofit.cli._card_table import (
     INTERVAL_COLUMNS,
     NOT_MEASURED,
+    card_cells,
     card_columns,
     card_entries,
     card_rows,
@@ -170,7 +171,7 @@ def _error_table(network: NetworkEstimator) -> Table:
     if is_weighted(network):
         caption += " Ratios to the bound are means over the fingerprints, std and √CRB roots of mean squares."
     columns = card_columns(network)
-    return Table(_header(columns), card_rows(network, columns), caption)
+    return Table(_header(columns), card_cells(network, columns), caption)
 
 
 def _interval_table(network: NetworkEstimator) -> Table:
@@ -180,7 +181,7 @@ def _interval_table(network: NetworkEstimator) -> Table:
         "calibrated half-width, determined on other draws than those it is tested on. Means over the training ranges: "
         "for a single tissue intervals may hold more or less often."
     )
-    return Table(_header(INTERVAL_COLUMNS), card_rows(network, INTERVAL_COLUMNS), caption)
+    return Table(_header(INTERVAL_COLUMNS), card_cells(network, INTERVAL_COLUMNS), caption)
 
 
 def _header(columns: tuple[str, ...]) -> tuple[str, ...]:
@@ -195,7 +196,7 @@ def _fact_table(network: NetworkEstimator) -> Table:
 
 def _range_table(network: NetworkEstimator) -> Table:
     ranges = zip(network.model.parameters, network.prior.ranges, strict=True)
-    rows = [[item.name, item.unit, f"{low:.4g}", f"{high:.4g}", item.description] for item, (low, high) in ranges]
+    rows = [[item.name, item.unit, float(low), float(high), item.description] for item, (low, high) in ranges]
     kinds = network.prior.component_names
     words = f" Kinds of tissue: {', '.join(kinds)}." if len(kinds) > 1 else ""
     return Table(

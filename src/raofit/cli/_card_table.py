@@ -51,15 +51,20 @@ def efficiency(figures: Mapping[str, float | None]) -> float | None:
     return None if bound is None or not std else (bound / std) ** 2
 
 
-def card_rows(network: NetworkEstimator, columns: tuple[str, ...] | None = None) -> list[tuple[str, ...]]:
-    """(SNR, parameter, unit, then one text per column, of `card_columns` by default) for every SNR and parameter."""
-    columns = card_columns(network) if columns is None else columns
+def card_cells(network: NetworkEstimator, columns: tuple[str, ...]) -> list[tuple[float | str, ...]]:
+    """(SNR, parameter, unit, then one number, or why there is none, per column) for every SNR and parameter."""
     units = {parameter.name: parameter.unit for parameter in network.model.parameters}
     return [
-        (f"{entry['snr']:.4g}", name, units[name], *(_cell(figures, column) for column in columns))
+        (float(entry["snr"]), name, units[name], *(_cell(figures, column) for column in columns))
         for entry in card_entries(network)
         for name, figures in entry["parameters"].items()
     ]
+
+
+def card_rows(network: NetworkEstimator, columns: tuple[str, ...] | None = None) -> list[tuple[str, ...]]:
+    """The same as text, of `card_columns` by default."""
+    cells = card_cells(network, card_columns(network) if columns is None else columns)
+    return [tuple(cell if isinstance(cell, str) else f"{cell:.4g}" for cell in row) for row in cells]
 
 
 def print_card(network: NetworkEstimator) -> None:
@@ -100,8 +105,8 @@ def _print_table(console: Console, title: str, network: NetworkEstimator, column
     console.print(table)
 
 
-def _cell(figures: Mapping[str, float | None], column: str) -> str:
+def _cell(figures: Mapping[str, float | None], column: str) -> float | str:
     if column != "efficiency" and column not in figures:
         return NOT_MEASURED
     value = efficiency(figures) if column == "efficiency" else figures[column]
-    return "unbounded" if value is None else f"{value:.4g}"
+    return "unbounded" if value is None else value

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from raofit.core.parameter import Parameter
 from raofit.plot import style
@@ -49,6 +50,9 @@ def plot_card_errors(entries: Sequence[Mapping], parameters: Sequence[Parameter]
             )
         axes.set_xscale("log")
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.number(value)))
+        axes.yaxis.set_minor_locator(NullLocator())
         _snr_ticks(axes, snrs)
         style.quiet(axes).set_ylabel(style.axis_label(parameter, "error of"))
         axes.set_xlabel("SNR")

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import html
 import json
 import re
 
@@ -49,7 +50,8 @@ def path(tmp_path):
 
 
 def _page_text(folder):
-    return re.sub(r"<[^>]*>", " ", re.sub(r'src="data:[^"]*"', "", (folder / "report.html").read_text("utf-8")))
+    page = re.sub(r'src="data:[^"]*"', "", (folder / "report.html").read_text("utf-8"))
+    return html.unescape(re.sub(r"<[^>]*>", " ", page))
 
 
 def test_the_card_is_printed_as_a_table_and_what_the_network_was_trained_on(capsys, path):

@@ -117,11 +117,10 @@ _NO_INTERVALS = (
 
 
 def _remarks(network: NetworkEstimator) -> list[Paragraph]:
-    snr = "that SNR" if network.snr_range[0] == network.snr_range[1] else "those SNR"
     remarks = [
         Paragraph(
-            "What follows was measured in simulations: truths drawn from the training ranges, at the protocol and "
-            f"{snr} the network was trained for. Elsewhere nothing is known of it."
+            "What follows was measured in simulations: truths drawn from the training ranges, at the protocol, noise "
+            "and SNR the network was trained for. Elsewhere nothing is known of it."
         )
     ]
     remarks += [Paragraph(sentence, "warning") for sentence in leanings(network, network.snr)]

@@ -45,8 +45,9 @@ def efficiency(figures: Mapping[str, float | None]) -> float | None:
 
     1 is an efficient estimator. Only a biased one is above: it scatters less than any unbiased one can.
     """
-    if figures.get("weighted_variance"):
-        return 1.0 / figures["weighted_variance"]
+    weighted_variance = figures.get("weighted_variance")
+    if weighted_variance:
+        return 1.0 / weighted_variance
     bound, std = figures["crb_std"], figures["std"]
     return None if bound is None or not std else (bound / std) ** 2
 

@@ -68,6 +68,23 @@ def test_a_network_beside_maximum_likelihood(capsys, tmp_path, network):
     assert page.count("<img ") == 2
 
 
+def test_coverage_is_counted_when_asked_for(capsys, tmp_path, network):
+    out = tmp_path / "out"
+    code, printed, _ = run(
+        capsys, "evaluate", "--network", network, "--coverage", "--values", 3, "--repeats", 300, "--out", out
+    )
+    assert code == 0
+    header, *rows = [line.split("\t") for line in printed.splitlines() if "\t" in line]
+    named = {row[1]: dict(zip(header, row, strict=True)) for row in rows}
+    assert float(named["ADC"]["coverage_50"]) < float(named["ADC"]["coverage_68"]) < float(named["ADC"]["coverage_95"])
+    content = json.loads((out / "summary.json").read_text(encoding="utf-8"))["methods"]["adc"]["ADC"]
+    assert f"{content['coverage_95']:.4g}" == named["ADC"]["coverage_95"]
+    with np.load(out / "evaluation.npz") as stored:
+        assert stored["coverage_95_ADC"].shape == (3,)
+        assert stored["coverage_95_ADC"].mean() == pytest.approx(content["coverage_95"])
+    assert "intervals estimate ± 0.67, 0.99 and 1.96 standard errors" in (out / "report.html").read_text("utf-8")
+
+
 def test_the_same_seed_gives_the_same_table(capsys, tmp_path, network):
     command = ("evaluate", "--network", network, "--values", 3, "--repeats", 20)
     first = run(capsys, *command, "--out", tmp_path / "a")[1]

@@ -62,6 +62,14 @@ def test_the_card_is_measured_on_held_out_fingerprints(trained, samples):
     np.testing.assert_allclose(trained.input_range[:, [0, 8]], [[1, 0], [1, 0]], atol=1e-6)  # divided by the first
 
 
+def test_calibrated_intervals_hold_the_truth(trained):
+    """Of 300 fingerprints with 100 draws each, which count as one draw at worst: 4 sigma of a share of 300."""
+    for entry in trained.card["entries"]:
+        for figures in entry["parameters"].values():
+            assert abs(figures["calibrated_coverage_95"] - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 300)
+            assert figures["coverage_50"] < figures["coverage_68"] < figures["coverage_95"]
+
+
 def test_standard_errors_are_the_scatter(trained, samples):
     """Mean squared standard error against the variance over 400 draws of 20 fingerprints at SNR 150."""
     generator = np.random.default_rng(3)

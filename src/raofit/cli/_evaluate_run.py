@@ -20,6 +20,7 @@ from raofit.estimators.network import NetworkEstimator, check_protocol
 from raofit.evaluation import Evaluation, Grid, evaluate, evaluation_grid
 from raofit.evaluation.evaluate import Estimator
 from raofit.evaluation.tables import (
+    COVERAGES,
     bound_curves,
     constant_curves,
     constant_rmse,
@@ -61,6 +62,7 @@ class EvaluateOptions:
     noise: str | None
     n_values: int
     n_repeats: int
+    coverage: bool
     seed: int
     force: bool
 
@@ -77,14 +79,14 @@ def run_evaluation(options: EvaluateOptions) -> None:
     grid = evaluation_grid(model, n_values=options.n_values)
     if len(grid.points) * options.n_repeats > _LARGEST_GRID * 100:
         raise RaofitError(f"{len(grid.points)} truths × {options.n_repeats} repeats is too much; lower --values")
-    estimators: dict[str, Estimator] = dict(networks)
+    estimators: dict[str, Estimator] = {name: network.at(1.0 / snr) for name, network in networks.items()}
     if options.has_mle:
         estimators[MLE] = MaximumLikelihood(model, noise, bounds=parse_bounds(options.bounds) or None)
     key, evaluations = jax.random.key(options.seed), {}
     with progress_bar() as progress:
         for name, estimator in estimators.items():
             evaluations[name] = evaluate(
-                estimator, model, noise, grid.points, options.n_repeats, key,
+                estimator, model, noise, grid.points, options.n_repeats, key, coverage=options.coverage,
                 progress=lambda event, name=name: progress(dataclasses.replace(event, stage=name)),
             )  # fmt: skip
     words = f"{model.name}, {model.n_measurements} measurements, {noise_name} noise, SNR {snr:g}"
@@ -215,6 +217,7 @@ def evaluation_report(
         )
         header = ("method", "slope of bias", "mean |bias|", "mean std", "mean RMSE", "on a bound", "without estimate")
         tables.append(Table(header, rows, caption))
+    intervals = [] if first.coverage is None else [Section("Intervals", [_coverage_table(evaluations, grid)])]
     intro = Paragraph(
         f"{len(grid.points)} combinations of true values, {first.n_repeats} noise draws each. Standard deviations are "
         "over the noise (ddof 0). A slope of bias of 0 keeps differences between tissues, −1 removes them. RMSE alone "
@@ -224,22 +227,44 @@ def evaluation_report(
     return Report(
         title="Bias and variance of " + ", ".join(evaluations),
         subtitle=words,
-        sections=[Section("In numbers", [intro, *tables]), Section("In pictures", shown)],
+        sections=[Section("In numbers", [intro, *tables]), *intervals, Section("In pictures", shown)],
         provenance=provenance_words(record),
     )
 
 
+def _coverage_table(evaluations: Mapping[str, Evaluation], grid: Grid) -> Table:
+    rows = [
+        [parameter.name, name, *(_percent(summarize(of)[parameter.name][quantity]) for quantity in COVERAGES)]
+        for parameter in next(iter(evaluations.values())).parameters
+        if parameter.name in grid.varied
+        for name, of in evaluations.items()
+    ]
+    header = ("parameter", "method", "50 %", "68 %", "95 %", "truths away from bounds", "95 % there")
+    caption = (
+        "Share of the intervals estimate ± 0.67, 0.99 and 1.96 standard errors, of nominal 50, 68 and 95 %, that hold "
+        "the truth: mean over all truths; and of those away from bounds, where less than 1 % of the estimates are on "
+        "one. Standard errors state scatter: bias makes intervals miss."
+    )
+    return Table(header, rows, caption)
+
+
 def _shares(evaluation: Evaluation, parameter) -> list[str]:
     numbers = summarize(evaluation)[parameter.name]
-    on_bound = numbers["share_at_bound"]
-    return ["" if on_bound != on_bound else f"{on_bound:.1%}", f"{numbers['share_failed']:.1%}"]
+    return [_percent(numbers["share_at_bound"]), _percent(numbers["share_failed"])]
+
+
+def _percent(share: float) -> str:
+    """A share in words; nothing for one that nothing could be counted for."""
+    return "" if share != share else f"{share:.1%}"
 
 
 def _print(evaluations: Mapping[str, Evaluation], words: str) -> None:
     """The table on standard output: drawn for a terminal, tab-separated for a pipe."""
-    header = ("method", "parameter", "unit", *QUANTITIES)
+    has_coverage = next(iter(evaluations.values())).coverage is not None
+    quantities = (*QUANTITIES, *COVERAGES) if has_coverage else QUANTITIES
+    header = ("method", "parameter", "unit", *quantities)
     rows = [
-        (name, parameter.name, parameter.unit, *(f"{numbers[quantity]:.4g}" for quantity in QUANTITIES))
+        (name, parameter.name, parameter.unit, *(f"{numbers[quantity]:.4g}" for quantity in quantities))
         for name, evaluation in evaluations.items()
         for parameter, numbers in zip(evaluation.parameters, summarize(evaluation).values(), strict=True)
     ]

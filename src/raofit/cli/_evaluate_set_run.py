@@ -107,6 +107,10 @@ def _check_options(options: EvaluateOptions) -> None:
             "--estimator mle: fitting every noise draw of this model would take days; evaluate networks on a training "
             "set, and fit with raofit.MaximumLikelihood"
         )
+    if options.coverage:
+        raise RaofitError(
+            "--coverage: intervals are not counted on a training set; `raofit card` shows what was measured in training"
+        )
     for name in _OF_THE_SET:
         if getattr(options, name) is not None:
             raise RaofitError(f"--{name}: the training set states its model and protocol; leave one of the two out")

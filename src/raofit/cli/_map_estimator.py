@@ -279,7 +279,7 @@ def _trained(
         parameters,
         network.noise_name,
         (sentence,),
-        tuple(_snr_warnings(network, level) + _leanings(network, level.snr)),
+        tuple(_snr_warnings(network, level) + leanings(network, level.snr)),
         settings,
         n_fitted=0,
     )
@@ -336,7 +336,7 @@ def _snr_warnings(network: NetworkEstimator, level: "NoiseLevel") -> list[str]:
     return [sentence]
 
 
-def _leanings(network: NetworkEstimator, snr: float) -> list[str]:
+def leanings(network: NetworkEstimator, snr: float) -> list[str]:
     """Parameters whose estimates follow the truth by less than 70 %, from the card's entry nearest to `snr`."""
     entries = network.card.get("entries", [])
     if not entries:

@@ -29,6 +29,7 @@ def evaluate(
     noise: Annotated[Literal["rician", "gaussian", "complex-gaussian"] | None, _SIMULATION] = None,
     values: Annotated[int, _SIMULATION] = 10,
     repeats: Annotated[int, _SIMULATION] = 500,
+    coverage: Annotated[bool, _FLAG, _SIMULATION] = False,
     seed: Annotated[int, _SIMULATION] = 0,
     force: Annotated[bool, _FLAG, _OUTPUT] = False,
 ) -> None:
@@ -78,6 +79,9 @@ def evaluate(
         True values per parameter, over its typical range; the amplitude is 1.
     repeats
         Noise draws per combination of true values.
+    coverage
+        Also count the intervals of nominal 50, 68 and 95 % that hold the truth: estimate ± 0.67, 0.99 and 1.96 standard
+        errors. Standard errors of networks are then those of the stated SNR.
     seed
         Seed of the noise.
     force
@@ -102,6 +106,7 @@ def evaluate(
         noise=noise,
         n_values=values,
         n_repeats=repeats,
+        coverage=coverage,
         seed=seed,
         force=force,
     )

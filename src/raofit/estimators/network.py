@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
 
-from raofit.core.errors import ProtocolError
+from raofit.core.errors import ProtocolError, RaofitError
 from raofit.core.status import Status
 from raofit.estimators.estimate import Estimate
 from raofit.models import AbstractSignalModel
@@ -41,9 +41,9 @@ class NetworkEstimator:
         standard deviation at the lowest SNR, a voxel is marked `OUT_OF_RANGE`.
     label_range : (2, parameter) lowest and highest training label; an estimate beyond it by more than 10 % of its
         width is marked `OUT_OF_RANGE`.
-    standard_error_factors : calibration of the standard errors, one factor per parameter.
+    standard_error_factors : calibration of the standard errors, one factor per parameter, so that they state scatter.
     estimated : names of the model's parameters the network estimates, in its order; None for all of them.
-    card : measured bias, standard deviation and RMSE (see `raofit.recipes.card`).
+    card : measured bias, standard deviation, RMSE and coverage (see `raofit.recipes.card`).
     provenance : recipe, seed, versions, training time.
     """
 
@@ -117,6 +117,42 @@ class NetworkEstimator:
             values.reshape(shape), status.reshape(batch_shape), self.parameter_names, compute_standard_errors
         )
 
+    def interval_factors(self, level: float = 0.95, *, snr: float | None = None) -> Float[np.ndarray, " parameter"]:
+        """Half-widths of intervals that hold the truth with probability `level`: estimate ± factor·SE.
+
+        Standard errors state scatter; these factors make up for the bias, and for scatter that is not normal. Each is
+        the quantile of |x̂ − x|/SE over draws from the training prior at one SNR of the card, interpolated linearly in
+        log SNR. So the intervals hold the truth in a share `level` of the voxels of such a population; of one tissue
+        they may hold it more or less often.
+
+        Parameters
+        ----------
+        level : nominal level, one of the card's: 0.5, 0.68 or 0.95.
+        snr : amplitude/σ (or |M0|/σ) of the measurements; default: the middle of training. Beyond the card's SNRs the
+            nearest one counts.
+
+        Raises
+        ------
+        RaofitError
+            If the card holds no such factors: the network was written before they were measured, or the level is
+            another one.
+        """
+        entries = sorted(self.card.get("entries", []), key=lambda entry: entry["snr"])
+        figure = f"interval_factor_{round(100 * level)}"
+        rows = [[entry["parameters"][name].get(figure) for name in self.parameter_names] for entry in entries]
+        if not rows or any(value is None for row in rows for value in row):
+            raise RaofitError(
+                f"network: its card holds no factors of {100 * level:g} % intervals; they are measured at 50, 68 and "
+                "95 % by `raofit train` since this version, so train the network again"
+            )
+        places = np.log([entry["snr"] for entry in entries])
+        wanted = np.log(self.snr if snr is None else snr)
+        return np.array([np.interp(wanted, places, column) for column in np.array(rows, dtype=np.float64).T])
+
+    def at(self, sigma: float) -> "NetworkAtNoiseLevel":
+        """The same network, whose standard errors are for one noise level (signal units) whatever the signal."""
+        return NetworkAtNoiseLevel(self, sigma)
+
     def _check(self, measurements: np.ndarray) -> None:
         expected = self.model.n_measurements
         found = measurements.shape[-1] if measurements.ndim else 0
@@ -179,6 +215,18 @@ class NetworkEstimator:
             amplitude = np.broadcast_to(np.ravel(np.asarray(sigma, dtype=np.float32)), status.shape)
         errors = slope * amplitude[:, None] * self.standard_error_factors.astype(np.float32)
         return np.where((status < Status.NON_FINITE)[:, None], errors, np.float32(np.nan))
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkAtNoiseLevel:
+    """A network and the noise standard deviation of the measurements it is given."""
+
+    network: NetworkEstimator
+    sigma: float
+
+    def estimate(self, measurements: Inexact[np.ndarray, "*batch measurement"] | Array) -> Estimate:
+        """Estimates of any batch of voxels; see `NetworkEstimator.estimate`."""
+        return self.network.estimate(measurements, sigma=self.sigma)
 
 
 def as_inputs(measurements: Inexact[np.ndarray, "voxel measurement"]) -> Float[np.ndarray, "voxel input"]:

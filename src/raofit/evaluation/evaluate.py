@@ -1,6 +1,6 @@
 """Monte Carlo evaluation of any estimator: bias, standard deviation and RMSE at known truths.
 
-    1. `_draw` simulates one chunk of measurements on the device: repeat r of truth i has its own key.
+    1. `draw_measurements` simulates one chunk of measurements on the device: repeat r of truth i has its own key.
     2. the estimator maps the chunk to estimates,
     3. `_Moments.add` folds their errors into running means and sums of squares, one per truth and parameter.
 
@@ -23,6 +23,7 @@ from raofit.core.parameter import Parameter
 from raofit.core.progress import Progress, ProgressEvent
 from raofit.core.status import Status
 from raofit.estimators.estimate import Estimate
+from raofit.evaluation.coverage import normal_factors
 from raofit.information.crb import crb
 from raofit.models import AbstractSignalModel
 from raofit.noise import AbstractNoise
@@ -51,6 +52,8 @@ class Evaluation:
     n_repeats : repeats per truth.
     parameters : the estimated parameters (units, symbols).
     crb_std : square root of the Cramér–Rao bound at each truth (N, P).
+    coverage : share of the intervals estimate ± factor·SE that hold the truth, one per factor (N, P, K), over the
+        repeats that gave an estimate; None unless asked for.
     """
 
     truths: Float[np.ndarray, "truth parameter"]
@@ -62,6 +65,7 @@ class Evaluation:
     n_repeats: int
     parameters: tuple[Parameter, ...]
     crb_std: Float[np.ndarray, "truth parameter"]
+    coverage: Float[np.ndarray, "truth parameter level"] | None = None
 
     @cached_property
     def rmse(self) -> Float[np.ndarray, "truth parameter"]:
@@ -107,6 +111,8 @@ def evaluate(
     signals: Inexact[np.ndarray, "truth measurement"] | None = None,
     bound: Float[np.ndarray, "truth parameter"] | None = None,
     magnitudes: Collection[str] = (),
+    coverage: bool = False,
+    interval_factors: Float[np.ndarray, "*#parameter level"] | None = None,
     chunk_size: int = 100_000,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -123,6 +129,10 @@ def evaluate(
     signals, bound : the model's signals (at M0 = 1) and the Cramér–Rao bounds (variances) at `noise`, where they are
         known already.
     magnitudes : names of parameters whose estimates are compared with the truth without their signs.
+    coverage : count the intervals estimate ± factor·SE that hold the truth, which takes the estimator's standard
+        errors. An estimate whose standard error is NaN counts as one that misses, an infinite one as one that holds.
+    interval_factors : half-widths of these intervals in standard errors, for all parameters or one row each; default:
+        0.67, 0.99 and 1.96, of nominal 50, 68 and 95 % for normal scatter without bias.
     chunk_size : measurements simulated and estimated at once.
     progress : receives one event per chunk.
 
@@ -141,20 +151,21 @@ def evaluate(
     is_magnitude = np.isin(model.parameter_names, list(magnitudes))
     truths = np.where(is_magnitude, np.abs(truths), truths)
     sigmas = np.broadcast_to(np.asarray(noise.sigma), (n_truths,))
-    moments, columns = _Moments(truths, is_magnitude), list(range(truths.shape[1]))
+    moments, columns = _Moments(truths, is_magnitude, None), list(range(truths.shape[1]))
     total = n_truths * n_repeats
     size = min(chunk_size, total)
     for start in range(0, total, size):
         index = np.arange(start, start + size)
         n_real = min(size, total - start)
         truth_index = np.minimum(index, total - 1) // n_repeats  # the last chunk is filled up, so shapes never change
-        measurements = _draw(
+        measurements = draw_measurements(
             noise, key, index.astype(np.uint32), signals[truth_index], sigmas[truth_index], model.has_complex_amplitude
         )
         estimate = estimator.estimate(measurements)
         if start == 0:
             columns = _columns_of(model, estimate)
-            moments = _Moments(truths[:, columns], is_magnitude[columns])
+            factors = _interval_factors(interval_factors, estimate.parameter_names) if coverage else None
+            moments = _Moments(truths[:, columns], is_magnitude[columns], factors)
         moments.add(truth_index[:n_real], estimate, n_real)
         if progress is not None:
             progress(ProgressEvent("evaluate", start + n_real, total))
@@ -168,6 +179,7 @@ def evaluate(
         n_repeats=n_repeats,
         parameters=tuple(model.parameters[column] for column in columns),
         crb_std=np.sqrt(bound)[:, columns],
+        coverage=moments.coverage,
     )
 
 
@@ -181,8 +193,27 @@ def _columns_of(model: AbstractSignalModel, estimate: Estimate) -> list[int]:
     return [model.parameter_names.index(name) for name in estimate.parameter_names]
 
 
+def _interval_factors(given: np.ndarray | None, names: tuple[str, ...]) -> Float[np.ndarray, "parameter level"]:
+    factors = normal_factors() if given is None else np.asarray(given, dtype=np.float64)
+    if factors.ndim not in (1, 2) or (factors.ndim == 2 and len(factors) not in (1, len(names))):
+        raise RaofitError(
+            f"`interval_factors`: expected one per level, or one row for each of {', '.join(names)}, got shape "
+            f"{factors.shape}"
+        )
+    return np.broadcast_to(factors, (len(names), factors.shape[-1]))
+
+
 @eqx.filter_jit
-def _draw(noise: AbstractNoise, key: Array, index: Array, signals: Array, sigmas: Array, has_phase: bool) -> Array:
+def draw_measurements(
+    noise: AbstractNoise,
+    key: Array,
+    index: Int[Array, " draw"],
+    signals: Inexact[Array, "draw measurement"],
+    sigmas: Float[Array, " draw"],
+    has_phase: bool,
+) -> Inexact[Array, "draw measurement"]:
+    """One measurement per signal, whose noise (and phase, if it has one) is that of its index, whatever the others."""
+
     def one(index: Array, signal: Array, sigma: Array) -> Array:
         own_key = jax.random.fold_in(key, index)
         if has_phase:
@@ -195,15 +226,20 @@ def _draw(noise: AbstractNoise, key: Array, index: Array, signals: Array, sigmas
 
 
 class _Moments:
-    """Running count, mean and sum of squared deviations of the errors, one per truth and parameter (Chan's update)."""
+    """Running count, mean and sum of squared deviations of the errors, one per truth and parameter (Chan's update).
 
-    def __init__(self, truths: np.ndarray, is_magnitude: np.ndarray):
+    With `factors`, also the number of intervals estimate ± factor·SE that hold the truth.
+    """
+
+    def __init__(self, truths: np.ndarray, is_magnitude: np.ndarray, factors: np.ndarray | None):
         self._truths = truths
         self._is_magnitude = is_magnitude
         self.count = np.zeros(truths.shape, dtype=np.int64)
         self.mean = np.zeros(truths.shape)
         self.squares = np.zeros(truths.shape)
         self.at_bound = np.zeros(truths.shape)
+        self._factors = factors
+        self._n_covered = None if factors is None else np.zeros((len(truths), *factors.shape))
         self.status_counts: dict[Status, np.ndarray] = {}
 
     def add(self, truth_index: np.ndarray, estimate: Estimate, n_real: int) -> None:
@@ -225,9 +261,22 @@ class _Moments:
         self.count[rows] = both.astype(np.int64)
         at_bound = estimate.diagnostics.get("is_at_bound")
         self.at_bound[rows] += np.nan if at_bound is None else _group_sum(at_bound[:n_real], group, n_groups)
+        if self._factors is not None and self._n_covered is not None:
+            errors = np.asarray(estimate.standard_errors[:n_real], dtype=np.float64)
+            is_covered = np.abs(error)[..., None] <= self._factors * errors[..., None]  # NaN is in no interval
+            flat = _group_sum(is_covered.reshape(n_real, -1), group, n_groups)
+            self._n_covered[rows] += flat.reshape(n_groups, *self._factors.shape)
         for code in np.unique(estimate.status[:n_real]):
             counts = self.status_counts.setdefault(Status(int(code)), np.zeros(len(self._truths), dtype=np.int64))
             counts[rows] += np.bincount(group[estimate.status[:n_real] == code], minlength=n_groups)
+
+    @property
+    def coverage(self) -> np.ndarray | None:
+        """Share of the counted repeats whose interval holds the truth (truth, parameter, factor)."""
+        if self._n_covered is None:
+            return None
+        count = self.count[..., None]
+        return np.where(count > 0, self._n_covered / np.maximum(count, 1), np.nan)
 
 
 def _group_sum(values: np.ndarray, group: np.ndarray, n_groups: int) -> np.ndarray:

@@ -19,6 +19,8 @@ def pack(evaluations: Mapping[str, Evaluation]) -> dict[str, np.ndarray]:
             arrays[f"{name}/{field}"] = getattr(evaluation, field)
         arrays[f"{name}/n_repeats"] = np.array(evaluation.n_repeats)
         arrays[f"{name}/parameters"] = np.array(evaluation.parameter_names)
+        if evaluation.coverage is not None:
+            arrays[f"{name}/coverage"] = evaluation.coverage
         for status, counts in evaluation.status_counts.items():
             arrays[f"{name}/status/{int(status)}"] = counts
     return arrays
@@ -37,5 +39,6 @@ def unpack(arrays: Mapping[str, np.ndarray], model: AbstractSignalModel) -> dict
             },
             n_repeats=int(own["n_repeats"]),
             parameters=tuple(parameters[str(item)] for item in own["parameters"]),
+            coverage=own.get("coverage"),
         )
     return evaluations

@@ -9,10 +9,13 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 
+from raofit.evaluation.coverage import level_words
 from raofit.evaluation.evaluate import Evaluation
 from raofit.evaluation.grid import Grid
 
 QUANTITIES = ("bias", "std", "rmse")
+COVERAGES = (*level_words("coverage"), "share_away_from_bounds", "coverage_95_away_from_bounds")
+_NEAR_BOUND = 0.01  # share of the estimates of a parameter on a bound from which its truth counts as near one
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +103,9 @@ def summarize(evaluation: Evaluation) -> dict[str, dict[str, float]]:
     """Per parameter: slope of bias, and the means over all truths of |bias|, std, RMSE and √CRB.
 
     Shares: estimates on a bound, and repeats without an estimate. `crb_std` is infinite where the bound is infinite at
-    any truth.
+    any truth. Where coverage was evaluated, also `COVERAGES`: mean share of the intervals of nominal 50, 68 and 95 %
+    that hold the truth, and that of 95 % over truths away from bounds, those of which less than 1 % of the estimates
+    are on one (NaN if there are none).
     """
     slopes = bias_slope(evaluation)
     return {
@@ -112,15 +117,26 @@ def summarize(evaluation: Evaluation) -> dict[str, dict[str, float]]:
             "mean_crb_std": float(np.mean(evaluation.crb_std[:, column])),
             "share_at_bound": float(np.mean(evaluation.share_at_bound[:, column])),
             "share_failed": float(np.mean(evaluation.share_failed[:, column])),
+            **_coverages(evaluation, column),
         }
         for column, name in enumerate(evaluation.parameter_names)
     }
 
 
+def _coverages(evaluation: Evaluation, column: int) -> dict[str, float]:
+    if evaluation.coverage is None:
+        return {}
+    coverage = evaluation.coverage[:, column]
+    is_away = ~(evaluation.share_at_bound[:, column] >= _NEAR_BOUND)  # NaN: an estimator without bounds
+    away = float(np.mean(coverage[is_away, -1])) if is_away.any() else np.nan
+    return dict(zip(COVERAGES, [*map(float, coverage.mean(axis=0)), float(np.mean(is_away)), away], strict=True))
+
+
 def result_columns(evaluations: Mapping[str, Evaluation]) -> dict[str, np.ndarray]:
     """One row per method and truth, as columns with units in their names: `true_f [1]`, `bias_D_slow [mm²/s]`, ...
 
-    Columns: method, the truths, then for each parameter bias, std, rmse, crb_std, share_at_bound, share_failed.
+    Columns: method, the truths, then for each parameter bias, std, rmse, crb_std, share_at_bound, share_failed, and
+    where it was evaluated coverage_50, coverage_68, coverage_95.
     """
     parts: dict[str, list[np.ndarray]] = {}
     for method, evaluation in evaluations.items():
@@ -133,4 +149,8 @@ def result_columns(evaluations: Mapping[str, Evaluation]) -> dict[str, np.ndarra
                 unit = "1" if quantity.startswith("share") else parameter.unit
                 key = f"{quantity}_{parameter.name} [{unit}]"
                 parts.setdefault(key, []).append(getattr(evaluation, quantity)[:, column])
+            if evaluation.coverage is not None:
+                for level, quantity in enumerate(level_words("coverage")):
+                    key = f"{quantity}_{parameter.name} [1]"
+                    parts.setdefault(key, []).append(evaluation.coverage[:, column, level])
     return {key: np.concatenate(columns) for key, columns in parts.items()}

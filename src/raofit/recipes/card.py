@@ -1,4 +1,4 @@
-"""The card of a network: its bias, standard deviation and RMSE as measured, and the calibration of its errors."""
+"""The card of a network: bias, standard deviation, RMSE and coverage as measured, and the calibration of its errors."""
 
 import dataclasses
 from typing import NamedTuple
@@ -11,11 +11,14 @@ from jaxtyping import Array, Float
 from raofit import noise as noise_models
 from raofit.core.status import Status
 from raofit.estimators.network import NetworkEstimator
-from raofit.evaluation.evaluate import evaluate
+from raofit.evaluation.coverage import calibrated_factors, level_words, normal_factors
+from raofit.evaluation.evaluate import Evaluation, draw_measurements, evaluate
 from raofit.evaluation.tables import bias_slope
 from raofit.recipes.training_set import TrainingSet
 
 _POINTS, _REPEATS = 400, 100
+_INTERVAL_REPEATS = 10
+_FEW = 100  # truths that are too few to calibrate intervals on
 
 
 def with_card(estimator: NetworkEstimator, *, key: Array) -> NetworkEstimator:
@@ -26,11 +29,19 @@ def with_card(estimator: NetworkEstimator, *, key: Array) -> NetworkEstimator:
     a constant, 0 for one whose bias does not depend on the truth), `std`, `rmse` and `crb_std` (roots of the mean
     variance, squared error and Cramér–Rao bound; None where a bound is infinite), and `constant_rmse` (RMSE of the best
     constant answer).
+
+    Intervals of nominal 50, 68 and 95 %: `coverage_50`, ... is the share of the intervals estimate ± z·SE (z = 0.67,
+    0.99, 1.96) that hold the truth, with the standard errors of that SNR. Where bias makes them miss, they have to be
+    wider: `interval_factor_50`, ... is the half-width in standard errors that holds the truth as often as it says, on
+    average over the prior (see `NetworkEstimator.interval_factors`); `calibrated_coverage_50`, ... is its share on the
+    400 truths, after it was determined on as many others. The standard errors themselves go on stating scatter.
     """
     truth_key, noise_key, calibration_key = jax.random.split(key, 3)
     truths = estimator.prior.sample(truth_key, _POINTS)
-    test = _Test(np.asarray(truths), np.asarray(estimator.model.signal(truths)), None)
-    return _with_card(estimator, test, noise_key, calibration_key)
+    test = _Truths(np.asarray(truths), np.asarray(estimator.model.signal(truths)), None)
+    drawn = estimator.prior.sample(jax.random.fold_in(truth_key, 1), _POINTS)
+    others = _Truths(np.asarray(drawn), np.asarray(estimator.model.signal(drawn)), None)
+    return _with_card(estimator, test, others, noise_key, calibration_key)
 
 
 def with_card_on_set(estimator: NetworkEstimator, held_out: TrainingSet, *, key: Array) -> NetworkEstimator:
@@ -38,15 +49,16 @@ def with_card_on_set(estimator: NetworkEstimator, held_out: TrainingSet, *, key:
 
     Besides, the card holds `weighted_squared_bias` and `weighted_variance`, means of bias²/CRB and variance/CRB over
     the fingerprints of the prior's first component (1 is the variance of an efficient estimator), and `slope`, that of
-    the mean estimate against the truth.
+    the mean estimate against the truth. Interval factors are determined on the 400 fingerprints after those of the
+    card; where fewer than 100 are left, on those of the card with other noise.
     """
     noise_key, calibration_key = jax.random.split(key)
-    chosen = np.flatnonzero(held_out.component == 0)[:_POINTS]
-    test = _Test(held_out.parameters[chosen], held_out.signals[chosen], held_out.bound[chosen])
-    return _with_card(estimator, test, noise_key, calibration_key)
+    first = np.flatnonzero(held_out.component == 0)
+    test, others = (_taken(held_out, chosen) for chosen in (first[:_POINTS], first[_POINTS : 2 * _POINTS]))
+    return _with_card(estimator, test, others if len(others.truths) >= _FEW else test, noise_key, calibration_key)
 
 
-class _Test(NamedTuple):
+class _Truths(NamedTuple):
     """Truths (n, P), their signals at unit amplitude, and their bounds at unit amplitude and sigma where known."""
 
     truths: np.ndarray
@@ -54,23 +66,24 @@ class _Test(NamedTuple):
     bound: np.ndarray | None
 
 
-def _with_card(estimator: NetworkEstimator, test: _Test, noise_key: Array, calibration_key: Array) -> NetworkEstimator:
+def _taken(samples: TrainingSet, chosen: np.ndarray) -> _Truths:
+    return _Truths(samples.parameters[chosen], samples.signals[chosen], samples.bound[chosen])
+
+
+def _with_card(
+    estimator: NetworkEstimator, test: _Truths, others: _Truths, noise_key: Array, calibration_key: Array
+) -> NetworkEstimator:
     low, high = estimator.snr_range
-    entries, middle_std = [], np.zeros((len(test.truths), len(estimator.parameter_names)))
+    middle = _evaluated(estimator, test, estimator.snr, noise_key, None)
+    factors = _calibration(estimator, test.signals, middle.std, calibration_key)
+    calibrated = dataclasses.replace(estimator, standard_error_factors=factors)
+    entries = []
     for snr in sorted({low, estimator.snr, high}):
-        evaluation = evaluate(
-            estimator,
-            estimator.model,
-            noise_models.build(estimator.noise_name, 1.0 / snr),
-            test.truths,
-            _REPEATS,
-            noise_key,
-            signals=test.signals,
-            bound=None if test.bound is None else test.bound / snr**2,
-            magnitudes=estimator.magnitudes,
-        )
-        if snr == estimator.snr:
-            middle_std = evaluation.std
+        widened = _interval_factors(calibrated, others, snr, jax.random.fold_in(calibration_key, 1))
+        plain = np.broadcast_to(normal_factors(), widened.shape)
+        evaluation = _evaluated(calibrated, test, snr, noise_key, np.concatenate([plain, widened], axis=1))
+        coverage = np.nanmean(np.asarray(evaluation.coverage), axis=0)
+        intervals = np.concatenate([coverage, widened], axis=1)
         figures = {
             "bias": np.nanmean(evaluation.bias, axis=0),
             "bias_slope": bias_slope(evaluation),
@@ -78,6 +91,7 @@ def _with_card(estimator: NetworkEstimator, test: _Test, noise_key: Array, calib
             "rmse": _root_mean_square(evaluation.rmse),
             "crb_std": _root_mean_square(evaluation.crb_std),
             "constant_rmse": np.std(evaluation.truths, axis=0),
+            **dict(zip(_INTERVAL_FIGURES, intervals.T, strict=True)),
         }
         if test.bound is not None:
             figures["weighted_squared_bias"] = np.nanmean(evaluation.weighted_squared_bias, axis=0)
@@ -88,9 +102,50 @@ def _with_card(estimator: NetworkEstimator, test: _Test, noise_key: Array, calib
             for index, name in enumerate(estimator.parameter_names)
         }
         entries.append({"snr": snr, "parameters": rows})
-    factors = _calibration(estimator, test.signals, middle_std, calibration_key)
     card = {"n_truths": len(test.truths), "n_repeats": _REPEATS, "entries": entries}
-    return dataclasses.replace(estimator, standard_error_factors=factors, card=card)
+    return dataclasses.replace(calibrated, card=card)
+
+
+_INTERVAL_FIGURES = (
+    *level_words("coverage"),
+    *level_words("calibrated_coverage"),
+    *level_words("interval_factor"),
+)
+
+
+def _evaluated(
+    estimator: NetworkEstimator, test: _Truths, snr: float, key: Array, factors: np.ndarray | None
+) -> Evaluation:
+    return evaluate(
+        estimator.at(1.0 / snr),
+        estimator.model,
+        noise_models.build(estimator.noise_name, 1.0 / snr),
+        test.truths,
+        _REPEATS,
+        key,
+        signals=test.signals,
+        bound=None if test.bound is None else test.bound / snr**2,
+        magnitudes=estimator.magnitudes,
+        coverage=factors is not None,
+        interval_factors=factors,
+    )
+
+
+def _interval_factors(
+    estimator: NetworkEstimator, others: _Truths, snr: float, key: Array
+) -> Float[np.ndarray, "parameter level"]:
+    """Half-widths in standard errors that hold the truth as often as they say, over ten draws of each truth."""
+    index = np.arange(len(others.truths) * _INTERVAL_REPEATS, dtype=np.uint32)
+    rows = index // _INTERVAL_REPEATS
+    noise, sigmas = noise_models.build(estimator.noise_name, 1.0 / snr), np.full(index.shape, 1.0 / snr)
+    measurements = draw_measurements(
+        noise, key, index, others.signals[rows], sigmas, estimator.model.has_complex_amplitude
+    )
+    estimate = estimator.at(1.0 / snr).estimate(measurements)
+    truths = others.truths[:, [estimator.model.parameter_names.index(name) for name in estimator.parameter_names]]
+    is_magnitude = np.isin(estimator.parameter_names, estimator.magnitudes)
+    values, truths = (np.where(is_magnitude, np.abs(item), item) for item in (estimate.values, truths))
+    return calibrated_factors(values - truths[rows], estimate.standard_errors)
 
 
 def _calibration(

@@ -15,6 +15,7 @@ _VERBS = {
     "map": ("map:map_image", "Turn a measured series into parameter maps."),
     "train": ("train:train", "Train a network for a protocol and save it."),
     "evaluate": ("evaluate:evaluate", "Measure bias, standard deviation and RMSE of an estimator."),
+    "compare": ("compare:compare", "Draw estimators between bias and variance, in units of the bound."),
     "crb": ("crb:crb", "Print the best precision a protocol can give."),
     "design": ("design:design", "Choose the settings of a protocol for the best precision."),
     "demo": ("demo:demo", "Make maps of a digital phantom whose truth is known."),

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from raofit.core.parameter import Parameter
 from raofit.evaluation.cells import Cells, plane_cells
@@ -17,7 +18,8 @@ from raofit.plot.curves import BOUND, Line, default_lines
 LEAST_SHOWN = 0.01  # squared biases below this (in units of the CRB) lie on the linear part of the axis
 _COLUMNS = 4
 _SMALLEST, _LARGEST = 4.0, 9.0  # marker sizes of the lowest and the highest SNR
-_SHARE_OUTSIDE = 0.02
+_NARROW = 100.0  # ratio of the ends of an axis below which 2 and 5 have ticks too
+_SHARE_OUTSIDE = 0.02  # of the cells, beyond the ends of the colors
 
 
 def plot_frontier(comparison: Comparison) -> Figure:
@@ -96,6 +98,11 @@ def _draw_references(axes: Axes) -> None:
     axes.set_yscale("log")
     axes.set_xlim(0.0, 1.5 * max(float(x.max()), 1.0))
     axes.set_ylim(0.7 * min(float(y.min()), 0.7), 1.4 * max(float(y.max()), 1.4))
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < _NARROW * low else (1.0,)))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     style.quiet(axes)
 
 

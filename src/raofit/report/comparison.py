@@ -83,7 +83,7 @@ def buys(comparison: Comparison, snr_ranges: Mapping[str, tuple[float, float]]) 
         if beyond:
             low, high = snr_ranges[method]
             trained = f"{low:g}" if low == high else f"{low:g} to {high:g}"
-            parts.append(f"It was trained for SNR {trained}, not for {' or '.join(beyond)}.")
+            parts.append(f"It was trained for SNR {trained}, not for {', '.join(beyond)}.")
         sentences.append(" ".join(part for part in parts if part))
     return sentences
 
@@ -96,7 +96,7 @@ def _price(of: WeightedSummary) -> str:
     verb = "buys" if scatter < 1.0 else "has"
     return (
         f"with a systematic error of {systematic:.2g} √CRB it {verb} {change} scatter than an efficient unbiased "
-        f"estimator, a root mean square error of {error:.2g} √CRB in all, and keeps {_percent(of.slope.value)} of "
+        f"estimator, a root mean square error of {error:.3g} √CRB in all, and keeps {_percent(of.slope.value)} of "
         "the differences between tissues"
     )
 

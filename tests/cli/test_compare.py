@@ -79,6 +79,9 @@ def test_held_out_fingerprints(capsys, folder, tmp_path):
     content = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
     assert content["truths"] == "40 held-out fingerprints"  # a third is of the second component
     assert (tmp_path / "out" / "plane-m0s.png").exists()
+    with (tmp_path / "out" / "evaluation.csv").open(encoding="utf-8", newline="") as file:
+        row = next(csv.DictReader(file))
+    assert float(row["crb_std_m0s [1]"]) == pytest.approx(np.sqrt(samples.bound[0, 0]) / 20)
     code, _, message = run(
         capsys, "compare", *given, "--estimator", "mle", "--repeats", 10, "--out", tmp_path / "again"
     )

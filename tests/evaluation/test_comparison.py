@@ -78,6 +78,8 @@ def test_cells_of_random_truths_hold_all_of_them():
     cells = plane_cells(x, y)
     mean = cells.mean(x)
     assert mean.shape == (8, 8)
+    # 5 standard errors of the 2 % and 98 % quantiles of 2000 truths
+    np.testing.assert_allclose(cells.x, 0.02 + 0.06 * np.arange(1, 17, 2), atol=5 * np.sqrt(0.02 * 0.98 / 2000))
     # cells are 0.12 wide, with 20 truths or more: 5 standard errors of the mean x in one are 5/8/√(12·20)
     np.testing.assert_allclose(mean[1:-1], np.broadcast_to(cells.x[1:-1, None], (6, 8)), atol=5 / 8 / np.sqrt(12 * 20))
     assert len(cells.index) == 2000

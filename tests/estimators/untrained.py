@@ -45,9 +45,9 @@ def untrained(
     )
 
 
-def untrained_complex(*, seed=0, input_scaling="first", has_normalization=True, estimated=("R", "omega")):
-    """Two of three parameters from six complex coefficients with an unknown amplitude."""
-    model = complex_toy.model()
+def untrained_complex(*, seed=0, input_scaling="first", has_normalization=True, estimated=("R", "omega"), samples=None):
+    """Two of three parameters from six complex coefficients with an unknown amplitude, or those of a training set."""
+    model = complex_toy.model() if samples is None else samples.model
     ranges = np.array([parameter.typical for parameter in model.parameters if parameter.name in estimated])
     network = Perceptron(
         sizes=(12, 16, 16, len(estimated)),
@@ -60,7 +60,11 @@ def untrained_complex(*, seed=0, input_scaling="first", has_normalization=True, 
         skips=((1, 2),),
         standardizes_inputs=True,
     )
-    signals = as_inputs(np.asarray(model.signal(Prior.typical(model).sample(jax.random.key(1), 200))))
+    if samples is None:
+        seen = np.asarray(model.signal(Prior.typical(model).sample(jax.random.key(1), 200)))
+    else:
+        seen = samples.signals
+    signals = as_inputs(seen)
     return NetworkEstimator(
         model=model,
         network=network,

@@ -16,6 +16,7 @@ _VERBS = {
     "bids": ("bids:bids", "Map a whole BIDS data set."),
     "train": ("train:train", "Train a network for a protocol and save it."),
     "evaluate": ("evaluate:evaluate", "Measure bias, standard deviation and RMSE of an estimator."),
+    "compare": ("compare:compare", "Draw estimators between bias and variance, in units of the bound."),
     "card": ("card:card", "Show what a network was trained on, and its measured bias, scatter and intervals."),
     "crb": ("crb:crb", "Print the best precision a protocol can give."),
     "design": ("design:design", "Choose the settings of a protocol for the best precision."),

@@ -70,15 +70,15 @@ class EvaluateOptions:
 def run_evaluation(options: EvaluateOptions) -> None:
     """Evaluate, print the table, and write the folder."""
     require_free(options.out, force=options.force)
-    networks = _load(options)
+    if not options.networks and not options.has_mle:
+        raise RaofitError("nothing to evaluate: give --network FILE, --estimator mle, or both")
+    networks = load_networks(options.networks)
     first = next(iter(networks.values()), None)
-    model = _model(options, first)
+    model = evaluated_model(options, networks)
     snr = _snr(options, first)
-    noise_name = options.noise or (default_noise(model) if first is None else first.noise_name)
+    noise_name = evaluated_noise(options, model, first)
     noise = noise_models.build(noise_name, 1.0 / snr)
-    grid = evaluation_grid(model, n_values=options.n_values)
-    if len(grid.points) * options.n_repeats > _LARGEST_GRID * 100:
-        raise RaofitError(f"{len(grid.points)} truths × {options.n_repeats} repeats is too much; lower --values")
+    grid = checked_grid(options, model)
     estimators: dict[str, Estimator] = {name: network.at(1.0 / snr) for name, network in networks.items()}
     if options.has_mle:
         estimators[MLE] = MaximumLikelihood(model, noise, bounds=parse_bounds(options.bounds) or None)
@@ -106,17 +106,30 @@ def _snr(options: EvaluateOptions, first: NetworkEstimator | None) -> float:
     return first.snr
 
 
-def _load(options: EvaluateOptions) -> dict[str, NetworkEstimator]:
-    if not options.networks and not options.has_mle:
-        raise RaofitError("nothing to evaluate: give --network FILE, --estimator mle, or both")
-    networks = {path.stem: load_network(path) for path in options.networks}
-    if len(networks) < len(options.networks):
+def load_networks(paths: tuple[Path, ...]) -> dict[str, NetworkEstimator]:
+    """Networks by the names of their files."""
+    networks = {path.stem: load_network(path) for path in paths}
+    if len(networks) < len(paths):
         raise RaofitError("--network: two files have the same name, which their results would share; rename one")
     return networks
 
 
-def _model(options: EvaluateOptions, first: NetworkEstimator | None) -> AbstractSignalModel:
+def evaluated_noise(options: EvaluateOptions, model: AbstractSignalModel, first: NetworkEstimator | None) -> str:
+    """The stated noise, else the first network's, else the model's."""
+    return options.noise or (default_noise(model) if first is None else first.noise_name)
+
+
+def checked_grid(options: EvaluateOptions, model: AbstractSignalModel) -> Grid:
+    """The truths of the options, unless there are too many."""
+    grid = evaluation_grid(model, n_values=options.n_values)
+    if len(grid.points) * options.n_repeats > _LARGEST_GRID * 100:
+        raise RaofitError(f"{len(grid.points)} truths × {options.n_repeats} repeats is too much; lower --values")
+    return grid
+
+
+def evaluated_model(options: EvaluateOptions, networks: Mapping[str, NetworkEstimator]) -> AbstractSignalModel:
     """The stated model and protocol, else the first network's; every network must be made for it."""
+    first = next(iter(networks.values()), None)
     is_stated = any(getattr(options, name) is not None for name in PROTOCOL_OPTIONS)
     if first is None or is_stated:
         name = options.model or ("ivim" if first is None else first.model.name)
@@ -131,8 +144,7 @@ def _model(options: EvaluateOptions, first: NetworkEstimator | None) -> Abstract
         )
     else:
         model = first.model
-    for path in options.networks:
-        network = load_network(path)
+    for path, network in zip(options.networks, networks.values(), strict=True):
         wanted = options.model or model.name
         if network.model.name != wanted:
             raise RaofitError(f"{path}: expected a network for model {wanted}, found one for {network.model.name}")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jax
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from raofit import noise as noise_models
-from raofit.cli._evaluate_run import EvaluateOptions
+from raofit.cli._evaluate_run import EvaluateOptions, load_networks
 from raofit.cli._options import PROTOCOL_OPTIONS
 from raofit.cli._progress import progress_bar
 from raofit.core.errors import RaofitError
@@ -19,7 +20,6 @@ from raofit.estimators.network import NetworkEstimator
 from raofit.evaluation import Evaluation, evaluate
 from raofit.evaluation.weighted import WeightedSummary, weighted_summary
 from raofit.io.columns import write_csv
-from raofit.io.network_file import load_network
 from raofit.io.output import new_folder, require_free
 from raofit.io.provenance import provenance, write_json
 from raofit.io.training_set_file import load_training_set
@@ -33,17 +33,15 @@ _OF_THE_SET = ("model", *PROTOCOL_OPTIONS, "noise")
 def run_set_evaluation(options: EvaluateOptions, training_set: Path) -> None:
     """Evaluate, print the table, and write the folder."""
     require_free(options.out, force=options.force)
-    _check_options(options)
+    check_set_options(options)
+    if not options.networks:
+        raise RaofitError("nothing to evaluate: give --network FILE")
     samples = load_training_set(training_set)
-    networks = _networks(options, samples)
-    chosen = samples.take(np.flatnonzero(samples.component == 0)[:_MOST])
-    if len(chosen) < 2:
-        raise RaofitError(f"{training_set}: expected 2 fingerprints or more of the first component, got {len(chosen)}")
-    first = next(iter(networks.values()))
-    snrs = options.snr or tuple(sorted({first.snr_range[0], first.snr, first.snr_range[1]}))
+    networks = set_networks(options, samples)
+    chosen = held_out(samples, training_set)
     summaries: dict[float, dict[str, dict[str, WeightedSummary]]] = {}
     with progress_bar() as progress:
-        for snr in snrs:
+        for snr in options.snr or trained_snrs(next(iter(networks.values()))):
             summaries[snr] = {}
             for name, network in networks.items():
 
@@ -63,8 +61,21 @@ def run_set_evaluation(options: EvaluateOptions, training_set: Path) -> None:
         write_csv(folder / "evaluation.csv", {name: [row[name] for row in rows] for name in rows[0]})
         settings = {"n_fingerprints": len(chosen), "n_repeats": options.n_repeats, "seed": options.seed}
         write_json(folder / "summary.json", settings | {"rows": rows, "provenance": record})
-    _print(rows)
+    print_weighted(rows)
     print(f"Written to {options.out}")
+
+
+def held_out(samples: TrainingSet, path: Path) -> TrainingSet:
+    """The first fingerprints of the prior's first component."""
+    chosen = samples.take(np.flatnonzero(samples.component == 0)[:_MOST])
+    if len(chosen) < 2:
+        raise RaofitError(f"{path}: expected 2 fingerprints or more of the first component, got {len(chosen)}")
+    return chosen
+
+
+def trained_snrs(network: NetworkEstimator) -> tuple[float, ...]:
+    """Lowest, middle and highest SNR of its training."""
+    return tuple(sorted({network.snr_range[0], network.snr, network.snr_range[1]}))
 
 
 def _evaluated(
@@ -85,12 +96,9 @@ def _evaluated(
     )
 
 
-def _networks(options: EvaluateOptions, samples: TrainingSet) -> dict[str, NetworkEstimator]:
-    if not options.networks:
-        raise RaofitError("nothing to evaluate: give --network FILE")
-    networks = {path.stem: load_network(path) for path in options.networks}
-    if len(networks) < len(options.networks):
-        raise RaofitError("--network: two files have the same name, which their results would share; rename one")
+def set_networks(options: EvaluateOptions, samples: TrainingSet) -> dict[str, NetworkEstimator]:
+    """The networks, each of which must be made for the set's model."""
+    networks = load_networks(options.networks)
     for path, network in zip(options.networks, networks.values(), strict=True):
         own, given = network.model, samples.model
         if (own.name, own.n_measurements) != (given.name, given.n_measurements) or not own.has_complex_amplitude:
@@ -101,7 +109,8 @@ def _networks(options: EvaluateOptions, samples: TrainingSet) -> dict[str, Netwo
     return networks
 
 
-def _check_options(options: EvaluateOptions) -> None:
+def check_set_options(options: EvaluateOptions) -> None:
+    """Raise if an option says what the set states, or asks for what would take days."""
     if options.has_mle or options.bounds:
         raise RaofitError(
             "--estimator mle: fitting every noise draw of this model would take days; evaluate networks on a training "
@@ -124,7 +133,7 @@ def _figures(summary: WeightedSummary) -> dict[str, float]:
     return figures
 
 
-def _print(rows: list[dict]) -> None:
+def print_weighted(rows: Sequence[Mapping]) -> None:
     """The table on standard output: drawn for a terminal, tab-separated for a pipe."""
     header = ("snr", "method", "parameter", *_FIGURES)
     texts = [

@@ -1,6 +1,7 @@
 """The dictionary of `raofit map`: where its atoms lie, by options or by default, or atoms of an earlier run."""
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,13 +36,13 @@ def open_dictionary(options: "MapOptions", model: AbstractSignalModel) -> Parame
     if path is None or not path.exists():
         if path is not None:
             require_free(path, force=False)
-        return _stated_grid(options, model)
+        return _map_grid(options, model)
     try:
         atoms = load_dictionary(path, model=model).atoms
     except (FileError, ProtocolError) as error:
         raise RaofitError(f"{error}: give --dictionary the name of a new file") from error
     if options.grid or not options.t2_below_t1:
-        _require_same(options, atoms.grid, _stated_grid(options, model), model)
+        _require_same(options, atoms.grid, _map_grid(options, model), model)
     return atoms
 
 
@@ -56,13 +57,19 @@ def in_words(grid: ParameterGrid, model: AbstractSignalModel) -> str:
     )
 
 
-def _stated_grid(options: "MapOptions", model: AbstractSignalModel) -> ParameterGrid:
-    """The grid of the options, checked against the model and the memory before anything is simulated."""
-    stated = _with_defaults(parse_grid(options.grid), model)
-    _require_room(stated, model, options.memory_bytes)
+def _map_grid(options: "MapOptions", model: AbstractSignalModel) -> ParameterGrid:
+    return stated_grid(options.grid, model, memory_bytes=options.memory_bytes, is_t2_below_t1=options.t2_below_t1)
+
+
+def stated_grid(
+    items: Iterable[str], model: AbstractSignalModel, *, memory_bytes: int, is_t2_below_t1: bool = True
+) -> ParameterGrid:
+    """The grid of --grid options, checked against the model and the memory before anything is simulated."""
+    stated = _with_defaults(parse_grid(items), model)
+    _require_room(stated, model, memory_bytes)
     axes = {name: _values(axis) for name, axis in stated.items()}
     where = None
-    if options.t2_below_t1 and {"T1", "T2"} <= axes.keys():
+    if is_t2_below_t1 and {"T1", "T2"} <= axes.keys():
         if axes["T2"][0] >= axes["T1"][-1]:
             raise RaofitError("--grid: no T2 lies below any T1; correct one of them, or add --no-t2-below-t1")
         where = _is_t2_below_t1

@@ -15,10 +15,12 @@ import scipy.io
 from scipy.io.matlab import MatReadError
 
 from raofit.core.errors import FileError
+from raofit.io.damage import DAMAGE, NUMERIC, require_stored
+from raofit.io.text_formats import in_backticks
 
 _V5_HEADER, _V73_HEADER = b"MATLAB 5.0", b"MATLAB 7.3"
-_NUMERIC = "biufc"
 _COMPLEX_FIELDS = ("real", "imag")
+_V5_DAMAGE = (*DAMAGE, MatReadError, zlib.error, MemoryError)  # the last one: SciPy believes any size in a v5 file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,10 +47,10 @@ class MatlabFile:
         if name is None:
             raise FileError(
                 f"{self.path}: expected the {what} in a variable {_either(names)}; the file has "
-                f"{', '.join(f'`{found}`' for found in self.names) or 'no variables'}"
+                f"{in_backticks(self.names) or 'no variables'}"
             )
         values = _read_hdf5(self.path, name) if self.is_hdf5 else _read_v5(self.path, name)
-        if values is None or values.dtype.kind not in _NUMERIC or values.size == 0:
+        if values is None or values.dtype.kind not in NUMERIC or values.size == 0:
             kind = "a struct, cell, text or sparse matrix" if values is None or values.size else "an empty array"
             raise FileError(f"{self.path}: expected `{name}` to be a numeric array, found {kind}; save it as numbers")
         return values
@@ -77,7 +79,7 @@ def open_matlab(path: str | Path, what: str) -> MatlabFile:
             return MatlabFile(path, names, is_hdf5=False)
         if header == _V73_HEADER:
             raise _damaged(path)
-    except (OSError, ValueError, TypeError, KeyError, MatReadError, zlib.error) as error:
+    except _V5_DAMAGE as error:
         raise _damaged(path) from error
     raise FileError(f"{path}: this is not a MATLAB file; expected one with the {what}, saved by MATLAB (any version)")
 
@@ -89,10 +91,13 @@ def _read_hdf5(path: Path, name: str) -> np.ndarray | None:
             item = file[name]
             if not isinstance(item, h5py.Dataset) or item.attrs.get("MATLAB_class") in (b"char", b"cell"):
                 return None
-            if item.attrs.get("MATLAB_empty"):
+            if item.shape is None or item.attrs.get("MATLAB_empty"):
                 return np.empty(0)
+            if item.dtype.kind not in NUMERIC and item.dtype.names != _COMPLEX_FIELDS:
+                return None
+            require_stored(item)
             values = item[()]
-    except (OSError, KeyError, RuntimeError) as error:
+    except DAMAGE as error:
         raise _damaged(path) from error
     if values.dtype.names == _COMPLEX_FIELDS:
         real, imaginary = (values[field] for field in _COMPLEX_FIELDS)
@@ -103,7 +108,7 @@ def _read_hdf5(path: Path, name: str) -> np.ndarray | None:
 def _read_v5(path: Path, name: str) -> np.ndarray | None:
     try:
         values = scipy.io.loadmat(path, variable_names=[name])[name]
-    except (OSError, ValueError, TypeError, KeyError, MatReadError, zlib.error) as error:
+    except _V5_DAMAGE as error:
         raise _damaged(path) from error
     return values if isinstance(values, np.ndarray) and values.dtype.names is None else None
 

@@ -224,7 +224,7 @@ def _load(path: Path, readable: Path) -> nibabel.Nifti1Pair:
     """The image in `readable`; messages speak of `path`."""
     try:
         image = nibabel.load(readable)
-    except (*DAMAGE, ImageFileError, HeaderDataError, EOFError) as error:
+    except (*DAMAGE, ImageFileError, HeaderDataError, EOFError, MemoryError) as error:  # a header may claim any size
         raise FileError(f"{path}: this is not a readable NIfTI image ({_one_line(error)})") from error
     if not isinstance(image, nibabel.Nifti1Pair):
         raise FileError(f"{path}: expected NIfTI (.nii or .nii.gz), found {type(image).__name__}; convert it first")

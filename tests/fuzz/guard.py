@@ -1,7 +1,6 @@
 """What no reader may do, whatever it is given: raise anything but a sentence, hang, fill the memory, leave files."""
 
 import contextlib
-import gc
 import resource
 import signal
 import tempfile
@@ -43,7 +42,6 @@ def read_safely(read, path: Path) -> bool:
 
 def stray_files(folder: Path) -> list[str]:
     """Files of any reader beside the one it was given, or in the folder for temporary files."""
-    gc.collect()
     return sorted(str(item.relative_to(folder)) for item in folder.rglob("*") if item.is_file())
 
 

@@ -11,16 +11,14 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import scipy.io
-from scipy.io.matlab import MatReadError
 
 from raofit.core.errors import FileError
+from raofit.io import matlab_v5
 from raofit.io.damage import DAMAGE, NUMERIC, require_stored
 from raofit.io.text_formats import in_backticks
 
 _V5_HEADER, _V73_HEADER = b"MATLAB 5.0", b"MATLAB 7.3"
 _COMPLEX_FIELDS = ("real", "imag")
-_V5_DAMAGE = (*DAMAGE, MatReadError, zlib.error, MemoryError)  # the last one: SciPy believes any size in a v5 file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,11 +73,10 @@ def open_matlab(path: str | Path, what: str) -> MatlabFile:
         with path.open("rb") as stream:
             header = stream.read(len(_V5_HEADER))
         if header == _V5_HEADER:
-            names = tuple(name for name, _, _ in scipy.io.whosmat(path))
-            return MatlabFile(path, names, is_hdf5=False)
+            return MatlabFile(path, matlab_v5.names_in(path), is_hdf5=False)
         if header == _V73_HEADER:
             raise _damaged(path)
-    except _V5_DAMAGE as error:
+    except (*DAMAGE, zlib.error) as error:
         raise _damaged(path) from error
     raise FileError(f"{path}: this is not a MATLAB file; expected one with the {what}, saved by MATLAB (any version)")
 
@@ -107,10 +104,9 @@ def _read_hdf5(path: Path, name: str) -> np.ndarray | None:
 
 def _read_v5(path: Path, name: str) -> np.ndarray | None:
     try:
-        values = scipy.io.loadmat(path, variable_names=[name])[name]
-    except _V5_DAMAGE as error:
+        return matlab_v5.read_array(path, name)
+    except (*DAMAGE, zlib.error) as error:
         raise _damaged(path) from error
-    return values if isinstance(values, np.ndarray) and values.dtype.names is None else None
 
 
 def _damaged(path: Path) -> FileError:

@@ -42,7 +42,7 @@ def save_onnx(path: str | Path, network: NetworkEstimator, *, force: bool = Fals
 def onnx_model(network: NetworkEstimator) -> Any:
     """The network as an `onnx.ModelProto` (see the module)."""
     try:
-        import onnx
+        import onnx  # pyright: ignore[reportMissingImports]
     except ModuleNotFoundError as error:
         raise RaofitError("ONNX export needs the package onnx; install it with pip install 'raofit[onnx]'") from error
     graph = _Graph(onnx)

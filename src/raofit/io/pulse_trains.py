@@ -101,6 +101,8 @@ def load_trains(path: str | Path) -> PulseTrains:
     if not path.is_file():
         raise FileError(f"{path}: no such file; expected flip-angle trains (.mat, .toml, .json or .csv)")
     angles, durations, repetition_time = readers[path.suffix.lower()](path)
+    if not (angles.size and durations.size):
+        raise FileError(f"{path}: expected one pulse at least, found empty lists")
     if durations.size == 1:
         durations = np.full_like(angles, durations.item())
     if angles.shape != durations.shape or angles.ndim not in (1, 2):

@@ -154,7 +154,7 @@ def _change_attribute(random, file, name) -> None:
     value = file.attrs[name]
     try:
         tree = json.loads(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         tree = None
     if tree is not None and random.random() < 0.7:
         file.attrs[name] = json.dumps(tree_changed(random, tree))

@@ -15,7 +15,7 @@ import pytest
 from tests.fuzz.guard import Misbehaved, own_temporary_folder, read_safely, stray_files
 from tests.fuzz.readers import READERS
 
-N_FILES = int(os.environ.get("RAOFIT_FUZZ", "120"))
+N_FILES = int(os.environ.get("RAOFIT_FUZZ", "200"))
 FIRST = int(os.environ.get("RAOFIT_FUZZ_FIRST", "0"))
 _MOST_SHOWN = 12
 

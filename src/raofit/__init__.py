@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from raofit.io.prior_file import named_prior
     from raofit.io.pulse_trains import load_trains
     from raofit.io.training_set_file import load_training_set, save_training_set
+    from raofit.recipes.quantitative_regressor import QuantitativeRegressor
     from raofit.recipes.train_network import train_network
     from raofit.recipes.training_recipe import TrainingRecipe
     from raofit.recipes.training_set import TrainingSet, simulate_training_set
@@ -51,6 +52,7 @@ _HOMES = {
     "Prior": "raofit.training.prior",
     "ProgressEvent": "raofit.core.progress",
     "ProtocolError": "raofit.core.errors",
+    "QuantitativeRegressor": "raofit.recipes.quantitative_regressor",
     "RaofitError": "raofit.core.errors",
     "Status": "raofit.core.status",
     "TrainingRecipe": "raofit.recipes.training_recipe",
@@ -91,6 +93,7 @@ __all__ = [
     "Prior",
     "ProgressEvent",
     "ProtocolError",
+    "QuantitativeRegressor",
     "RaofitError",
     "Status",
     "TrainingRecipe",

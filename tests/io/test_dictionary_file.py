@@ -12,6 +12,7 @@ from raofit.models import IVIM, Compressed, MonoExponentialT2
 from raofit.noise import ComplexGaussian, Gaussian
 from tests.estimators.complex_toy import Echoes
 from tests.io.matlab_files import cut_short
+from tests.io.sealed_files import sealed_again
 
 B_VALUES = [0, 20, 50, 100, 200, 400, 600, 800]
 GRID = ParameterGrid(
@@ -81,14 +82,14 @@ def test_faulty_files_are_refused(path, tmp_path):
         file["signals"] = np.ones(3)
     with pytest.raises(FileError, match="expected the format `raofit dictionary 1`, found no dictionary"):
         load_dictionary(tmp_path / "other.h5")
-    with h5py.File(path, "a") as file:
+    with sealed_again(path) as file:
         del file["exists"]
     with pytest.raises(FileError, match="damaged or cut short"):
         load_dictionary(path)
 
 
 def test_atoms_that_do_not_fit_the_grid_are_refused(path):
-    with h5py.File(path, "a") as file:
+    with sealed_again(path) as file:
         kept = file["signals"][3:]
         del file["signals"]
         file["signals"] = kept

@@ -103,6 +103,8 @@ def test_a_sequence_of_the_other_kind_is_refused(model, sequence, words):
         ({"flip_angles_deg": [10, 700]}, ProtocolError, "largest flip angle is 700°; they are in degrees"),
         ({"flip_angles_deg": []}, ProtocolError, "list of finite numbers for `flip_angles_deg`"),
         ({"flip_angles_deg": ["a"]}, FileError, "expected numbers for `flip_angles_deg`"),
+        ({"flip_angles_deg": [10**400]}, FileError, "expected numbers for `flip_angles_deg`"),
+        ({"T\nR": 12}, FileError, r"there is no setting `T\\nR`"),
         ({"repetition_times_ms": [-12.0]}, ProtocolError, "times ≥ 0 ms for `repetition_times_ms`, found -12"),
         ({"inversion_time_ms": [20, 30]}, ProtocolError, "one number for `inversion_time_ms`, found 2"),
         ({"repetition_time_ms": 4}, FileError, "no setting `repetition_times_ms`; .* balanced .* `is_repeated`"),

@@ -1,5 +1,6 @@
 """MATLAB variables: one axis order for every version of the format, and a sentence for every fault."""
 
+import h5py
 import numpy as np
 import pytest
 
@@ -62,6 +63,17 @@ def test_a_file_that_is_not_matlab(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(FileError, match="this is not a MATLAB file; expected one with the basis"):
         open_matlab(path, "basis")
+
+
+def test_an_array_that_claims_what_the_file_does_not_hold(tmp_path):
+    path = write_v73(tmp_path / "a.mat", y=1.0)
+    with h5py.File(path, "r+") as file:
+        file.create_dataset("x", (10**6, 10**6), np.float64, chunks=True)
+        file.create_dataset("z", data=np.zeros((1000, 1000)), compression="gzip", compression_opts=9)
+    file = open_matlab(path, "data")
+    with pytest.raises(FileError, match="damaged or cut short"):
+        file.array(["x"], "data")
+    np.testing.assert_array_equal(file.array(["z"], "data"), np.zeros((1000, 1000)))
 
 
 @WRITERS

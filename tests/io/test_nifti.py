@@ -146,6 +146,32 @@ def test_complex_image(tmp_path, volumes):
         open_series([save(tmp_path / "a.nii", volumes.astype(np.complex64))])
 
 
+def _written_header(path, volumes, **fields):
+    image = nibabel.Nifti2Image(volumes, np.eye(4))
+    for name, value in fields.items():
+        image.header[name] = value
+    with path.open("wb") as file:
+        image.header.write_to(file)
+        file.write(b"\0" * (544 - file.tell()) + volumes.tobytes(order="F"))
+    return path
+
+
+def test_a_header_that_claims_what_no_file_holds(tmp_path, volumes):
+    """Sizes whose product is beyond 64 bits (2⁷⁰ voxels), or below zero."""
+    huge = _written_header(tmp_path / "huge.nii", volumes, dim=[4, 2**20, 2**20, 2**20, 2**10, 1, 1, 1])
+    with pytest.raises(FileError, match=r"huge\.nii: the file is truncated: the header promises"):
+        open_series([huge])
+    negative = _written_header(tmp_path / "negative.nii", volumes, dim=[4, 5, -4, 3, 6, 1, 1, 1])
+    with pytest.raises(FileError, match=r"negative\.nii: expected voxels and volumes, found an empty image"):
+        open_series([negative])
+
+
+def test_a_header_without_a_place(tmp_path, volumes):
+    path = _written_header(tmp_path / "nowhere.nii", volumes, srow_x=[1, 0, 0, np.nan])
+    with pytest.raises(FileError, match=r"nowhere\.nii: the header says no place of the image"):
+        open_series([path])
+
+
 def test_volumes_of_another_shape_or_place_name_both_files(tmp_path, volumes):
     first = save(tmp_path / "first.nii", volumes)
     smaller = save(tmp_path / "smaller.nii", volumes[:4])

@@ -58,6 +58,24 @@ def test_unusable_times(text, error, words):
         read_listed(text, LISTED["echo_times"])
 
 
+def test_a_list_longer_than_a_file_name():
+    np.testing.assert_allclose(read_listed("12.8ms," * 60, LISTED["echo_times"]), [0.0128] * 60)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('{"EchoTime": ["soon"]}', r"a\.json: echo time 'soon': expected a number of seconds"),
+        ('{"EchoTime": {"a": 1}}', r"a\.json: echo time \"{'a': 1}\": expected a number"),
+        ("[" * 500 + "]" * 500, r"a\.json: expected the key `EchoTime`"),
+    ],
+)
+def test_sidecars_of_something_else(tmp_path, content, words):
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises((FileError, ProtocolError), match=words):
+        read_listed(str(tmp_path / "a.json"), LISTED["echo_times"])
+
+
 def test_a_sidecar_without_echo_times(tmp_path):
     path = tmp_path / "a.json"
     path.write_text('{"RepetitionTime": 2}')

@@ -118,6 +118,7 @@ def test_values_that_cannot_be_a_train(tmp_path, angles, durations, words):
             "alpha = [[1, 2], [1]]\nTRF = 1e-4",
             "expected numbers for the flip angles, in lists of equal length",
         ),
+        ("a.toml", "alpha = []\nTRF = []", "expected one pulse at least, found empty lists"),
         ("a.csv", "", "expected a header and one row per pulse"),
         ("a.csv", "1,1e-4\n2,1e-4", "the flip angles under `flip_angle_rad`"),
         ("a.csv", "alpha,TRF\n1,ten", "expected numbers for the pulse durations"),

@@ -115,7 +115,7 @@ def test_a_training_without_a_start_has_no_start_to_change(tmp_path):
 
 
 def test_contradictions_are_refused(tmp_path):
-    with pytest.raises(RaofitError, match="alpha"):
+    with pytest.raises(RaofitError, match=r"recipe\.toml: recipe `alpha`"):
         read_recipe(_write(tmp_path, "alpha = 1.5"))
 
 

@@ -13,6 +13,7 @@ from raofit.models import IVIM, Compressed
 from raofit.recipes.training_set import TrainingSet, simulate_training_set
 from raofit.training.prior import Prior
 from tests.io.matlab_files import cut_short
+from tests.io.sealed_files import sealed_again
 from tests.recipes import complex_toy
 
 B_VALUES = [0, 20, 50, 100, 200, 400, 600, 800]
@@ -88,6 +89,21 @@ def test_a_file_cut_short(path, share):
         load_training_set(path)
 
 
+@pytest.mark.parametrize("place", [3, 100, 600, -1])
+def test_one_changed_byte_is_noticed_before_the_library_reads_it(path, place, monkeypatch):
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    monkeypatch.setattr(h5py, "File", None)
+    with pytest.raises(FileError, match=r"damaged or cut short \(by its checksum\)"):
+        load_training_set(path)
+
+
+def test_a_set_from_before_files_were_sealed(path, samples):
+    path.write_bytes(path.read_bytes()[512:])
+    _assert_equal(load_training_set(path), samples)
+
+
 @pytest.mark.parametrize("content", [b"", b"parameters = 1\n"])
 def test_a_file_that_is_not_hdf5(tmp_path, content):
     (tmp_path / "set.h5").write_bytes(content)
@@ -119,6 +135,14 @@ def _replaced(name, array):
     return change
 
 
+def _claiming(name, shape):
+    def change(file):
+        del file[name]
+        file.create_dataset(name, shape, np.float32, chunks=True)
+
+    return change
+
+
 def _attribute(name, value):
     return lambda file: file.attrs.__setitem__(name, value)
 
@@ -139,6 +163,9 @@ def _attribute(name, value):
         (_put("parameters", (3, 1), np.inf), "`parameters` holds NaN or infinite values"),
         (_put("bound", (3, 1), 0.0), "expected bounds > 0, found 0"),
         (_put("bound", (3, 1), np.nan), "expected bounds > 0, found nan"),
+        (_claiming("coefficients", (10**6, 10**6)), "`/coefficients` claims 4000000000000 bytes, the file holds 0 of"),
+        (_replaced("component", np.array([b"a"] * 20)), "`component` is no dataset of numbers"),
+        (_attribute("provenance", "[" * 20_000), "RecursionError"),
         (_attribute("prior", "{"), "damaged or cut short"),
         (_attribute("prior", '{"f": {}}'), "damaged or cut short"),
         (_without("protocol"), "the protocol settings b_values, got none"),
@@ -146,7 +173,7 @@ def _attribute(name, value):
     ],
 )
 def test_contents_that_are_no_training_set(path, change, words):
-    with h5py.File(path, "r+") as file:
+    with sealed_again(path) as file:
         change(file)
     with pytest.raises((FileError, ProtocolError), match=words):
         load_training_set(path)
@@ -172,7 +199,7 @@ def test_a_set_of_another_model(path, model, words):
 
 
 def test_options_of_the_model_are_compared(path):
-    with h5py.File(path, "r+") as file:
+    with sealed_again(path) as file:
         file.attrs["settings"] = file.attrs["settings"].replace('"name"', '"lineshape": "gaussian", "name"')
     with pytest.raises(ProtocolError, match="simulated with lineshape = 'gaussian', expected None; pass the model"):
         load_training_set(path)

@@ -23,6 +23,7 @@ _VERBS = {
     "demo": ("demo:demo", "Make maps of a digital phantom whose truth is known."),
     "reproduce": ("reproduce:reproduce", "Repeat the study of a paper."),
     "basis": ("basis:basis", "Compute the basis in which the signals of a protocol are best seen."),
+    "export": ("export:export", "Write a trained network as ONNX, for programs without raofit."),
     "simulate": ("simulate:simulate", "Simulate a training set once, for training at any noise level."),
 }
 

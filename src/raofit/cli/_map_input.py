@@ -26,7 +26,7 @@ from raofit.io.network_file import load_network
 from raofit.io.nifti import ImageSeries, Series, open_series, read_mask, read_volume
 from raofit.io.protocol_file import series_protocol, stated_protocol
 from raofit.io.shipped_networks import network_path
-from raofit.io.text_formats import is_file
+from raofit.io.text_formats import names_a_file
 from raofit.models import AbstractSignalModel, Compressed
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def open_input(options: "MapOptions") -> MapInput:
     maps = [part.partition("=")[2] for pairs in options.known for part in pairs.split(",")]
     files = (*options.images, *stated, options.basis, options.mask, options.sigma, *maps)
     network_file = None if options.network is None else network_path(options.network)
-    inputs = tuple(Path(file) for file in (*files, network_file) if file is not None and is_file(file))
+    inputs = tuple(Path(file) for file in (*files, network_file) if file is not None and names_a_file(file))
     dictionary = open_dictionary(options, found.model) if options.estimator == "dictionary" else None
     return dataclasses.replace(found, files=inputs, dictionary=dictionary, known=known)
 

@@ -2,10 +2,12 @@
 
 Datasets: `axes/NAME` (values of the grid), `exists` (which of their combinations, as nested loops over the axes),
 `signals` (atom, coefficient) and, if the atoms are compressed, `compression` (measurement, coefficient). Attributes:
-`format`, and as JSON `axes` (their order) and `provenance`. What rebuilds the model is beside them (`stored_model`).
+`format`, and as JSON `axes` (their order) and `provenance`. What rebuilds the model is beside them (`stored_model`), a
+checksum in front (`seal`).
 """
 
 import json
+import math
 from pathlib import Path
 
 import h5py
@@ -16,9 +18,12 @@ from raofit.core.progress import Progress
 from raofit.estimators.atoms import Atoms
 from raofit.estimators.dictionary_matching import DictionaryMatching
 from raofit.estimators.parameter_grid import ParameterGrid
+from raofit.io.damage import DAMAGE, array_of
 from raofit.io.output import new_file
 from raofit.io.provenance import versions
-from raofit.io.stored_model import StoredModel, array_of, write_model
+from raofit.io.seal import USER_BLOCK, is_intact, seal
+from raofit.io.stored_model import StoredModel, write_model
+from raofit.io.text_formats import plain
 from raofit.models import AbstractSignalModel
 from raofit.noise import AbstractNoise
 
@@ -34,17 +39,19 @@ def save_dictionary(path: str | Path, matching: DictionaryMatching, *, force: bo
         If the file exists and `force` is false, or the place is not writable.
     """
     atoms = matching.atoms
-    with new_file(Path(path), force=force) as work, h5py.File(work, "w", libver=("earliest", "v110")) as file:
-        file.attrs["format"] = FORMAT
-        file.attrs["axes"] = json.dumps(atoms.grid.names)
-        file.attrs["provenance"] = json.dumps({"versions": versions()})
-        write_model(file, matching.model)
-        for name, values in atoms.grid.axes.items():
-            file.create_dataset(f"axes/{name}", data=values)
-        file.create_dataset("exists", data=atoms.grid.exists)
-        file.create_dataset("signals", data=atoms.signals)
-        if atoms.basis is not None:
-            file.create_dataset("compression", data=atoms.basis)
+    with new_file(Path(path), force=force) as work:
+        with h5py.File(work, "w", libver=("earliest", "v110"), userblock_size=USER_BLOCK) as file:
+            file.attrs["format"] = FORMAT
+            file.attrs["axes"] = json.dumps(atoms.grid.names)
+            file.attrs["provenance"] = json.dumps({"versions": versions()})
+            write_model(file, matching.model)
+            for name, values in atoms.grid.axes.items():
+                file.create_dataset(f"axes/{name}", data=values)
+            file.create_dataset("exists", data=atoms.grid.exists)
+            file.create_dataset("signals", data=atoms.signals)
+            if atoms.basis is not None:
+                file.create_dataset("compression", data=atoms.basis)
+        seal(work)
 
 
 def load_dictionary(
@@ -76,11 +83,13 @@ def load_dictionary(
         raise FileError(f"{path}: no such file; expected a dictionary written by `raofit.save_dictionary`")
     if not h5py.is_hdf5(path):
         raise FileError(f"{path}: this is not an HDF5 file; expected a dictionary written by `raofit.save_dictionary`")
+    if not is_intact(path):
+        raise FileError(f"{path}: this dictionary is damaged or cut short (by its checksum); simulate it again")
     try:
         with h5py.File(path, "r") as file:
             found = file.attrs.get("format")
             if found != FORMAT:
-                what = "no dictionary" if found is None else f"the format `{found}`"
+                what = "no dictionary" if found is None else f"the format `{plain(found)}`"
                 raise FileError(f"{path}: expected the format `{FORMAT}`, found {what}; simulate the dictionary again")
             stored = StoredModel.read(file)
             built = stored.built(path, "dictionary", "load_dictionary") if model is None else model
@@ -90,9 +99,10 @@ def load_dictionary(
         raise ProtocolError(f"{path}: {error}") from error
     except FileError:
         raise
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except DAMAGE as error:
         raise FileError(
-            f"{path}: this dictionary is damaged or cut short ({type(error).__name__}: {error}); simulate it again"
+            f"{path}: this dictionary is damaged or cut short ({type(error).__name__}: {plain(error)}); "
+            "simulate it again"
         ) from error
     return DictionaryMatching(built, atoms, noise, is_interpolated=is_interpolated, progress=progress)
 
@@ -101,6 +111,8 @@ def _atoms(path: Path, file: h5py.File, model: AbstractSignalModel) -> Atoms:
     axes = {name: array_of(file, f"axes/{name}") for name in json.loads(str(file.attrs["axes"]))}
     exists, signals = array_of(file, "exists"), array_of(file, "signals")
     basis = array_of(file, "compression") if "compression" in file else None
+    if exists.size != math.prod(values.size for values in axes.values()):
+        raise ValueError(f"`exists` has shape {exists.shape}, which is not that of the axes")
     grid = ParameterGrid(axes, where=lambda _: exists.ravel())
     n_columns = model.n_measurements if basis is None else basis.shape[1]
     if signals.shape != (len(grid), n_columns) or not np.all(np.isfinite(signals)):

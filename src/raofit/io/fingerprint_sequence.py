@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from raofit.core.errors import FileError, ProtocolError
-from raofit.io.text_formats import read_csv_columns, read_json, read_toml
+from raofit.io.text_formats import plain, read_csv_columns, read_json, read_toml
 
 _FOLDER = Path(__file__).parents[1] / "sequences"
 
@@ -90,7 +90,7 @@ def load_sequence(path: str | Path) -> dict[str, Any]:
     unknown = [key for key in content if key not in keys]
     missing = [key for key, entry in keys.items() if entry.default is None and key not in content]
     if unknown or missing:
-        problem = f"there is no setting `{unknown[0]}`" if unknown else f"no `{missing[0]}` in it"
+        problem = f"there is no setting `{plain(unknown[0])}`" if unknown else f"no `{missing[0]}` in it"
         spoiled, balanced = (", ".join(f"`{key}`" for key in kind) for kind in (_SPOILED, _BALANCED))
         raise FileError(f"{path}: {problem}; a sequence has {spoiled}, or if its pulses are balanced {balanced}")
     return {entry.field: _setting(path, key, content.get(key, entry.default), entry) for key, entry in keys.items()}
@@ -137,7 +137,7 @@ def _wrapped(words: list[str]) -> str:
 def _setting(path: Path, key: str, values: Any, entry: _Key) -> np.ndarray | float:
     try:
         array = np.atleast_1d(np.asarray(values, dtype=np.float64))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise FileError(f"{path}: expected numbers for `{key}`") from None
     if array.ndim != 1 or array.size == 0 or not np.all(np.isfinite(array)):
         raise ProtocolError(f"{path}: expected a list of finite numbers for `{key}`; correct the file")

@@ -1,7 +1,6 @@
 """Settings that users write as lists, text files or BIDS sidecars: times with their unit, angles in degrees."""
 
 import dataclasses
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from jaxtyping import Float
 
 from raofit.core.errors import FileError, ProtocolError
 from raofit.io.bvalues import read_numbers
-from raofit.io.text_formats import is_file
+from raofit.io.text_formats import names_a_file, read_json, shown
 
 SECONDS = {"ms": 1e-3, "us": 1e-6, "µs": 1e-6, "s": 1.0, "": 1.0}
 _DEGREES = {"deg": 1.0, "°": 1.0, "": 1.0}
@@ -100,7 +99,7 @@ def read_listed(text: str, listed: Listed) -> Float[np.ndarray, " volume"]:
                 f"{path}: expected the key `{'` or `'.join(listed.keys)}`; give the sidecar of the series or a list of "
                 f"{listed.many}"
             )
-    elif is_file(text):
+    elif names_a_file(text):
         values = read_numbers(path, f"{'angles' if listed.is_angle else 'times'} in {listed.unit}")
     elif any(character.isdigit() for character in text) and not path.suffix.isalpha():
         words = text.replace(",", " ").replace(";", " ").split()
@@ -115,7 +114,7 @@ def checked(values: np.ndarray, source: str, listed: Listed) -> np.ndarray:
     """`values` in seconds or radians, or a `ProtocolError`."""
     if np.any(values < 0) or not np.all(np.isfinite(values)):
         kind = "angles ≥ 0°" if listed.is_angle else "times ≥ 0 s"
-        raise ProtocolError(f"{source}: expected finite {kind}, found {values.tolist()}")
+        raise ProtocolError(f"{source}: expected finite {kind}, found {shown(values.tolist())}")
     low, high = listed.limits
     unit, largest = "°" if listed.is_angle else " s", values.max()
     article = "an" if listed.one[0] in "aeiou" else "a"
@@ -136,7 +135,7 @@ def _number(word: str, listed: Listed) -> float:
         return float(number) * listed.units[word[len(number) :]]
     except (ValueError, KeyError):
         unit = "" if listed.is_angle else ", or one with a unit as 12.8ms"
-        raise ProtocolError(f"{listed.one} {word!r}: expected a number of {listed.unit}{unit}") from None
+        raise ProtocolError(f"{listed.one} {shown(word)}: expected a number of {listed.unit}{unit}") from None
 
 
 def in_json(path: Path, listed: Listed) -> np.ndarray:
@@ -146,19 +145,19 @@ def in_json(path: Path, listed: Listed) -> np.ndarray:
     ------
     FileError
         If there is no such file, or it is no JSON.
+    ProtocolError
+        If a value under the key is no number.
     """
-    content = _read_json(path)
-    found = (np.array(list(_under(content, key, listed))) for key in listed.keys)
-    return next((values for values in found if values.size), np.array([]))
-
-
-def _read_json(path: Path) -> Any:
     if not path.is_file():
         raise FileError(f"{path}: no such file; expected a JSON sidecar")
+    content = read_json(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise FileError(f"{path}: this is not valid JSON ({error})") from error
+        found = (np.array(list(_under(content, key, listed))) for key in listed.keys)
+        return next((values for values in found if values.size), np.array([]))
+    except ProtocolError as error:
+        raise ProtocolError(f"{path}: {error}") from error
+    except RecursionError as error:
+        raise FileError(f"{path}: this is no JSON sidecar (nested too deeply)") from error
 
 
 def _under(node: Any, key: str, listed: Listed) -> Iterator[float]:

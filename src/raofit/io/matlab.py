@@ -11,13 +11,13 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import scipy.io
-from scipy.io.matlab import MatReadError
 
 from raofit.core.errors import FileError
+from raofit.io import matlab_v5
+from raofit.io.damage import DAMAGE, NUMERIC, require_stored
+from raofit.io.text_formats import in_backticks
 
 _V5_HEADER, _V73_HEADER = b"MATLAB 5.0", b"MATLAB 7.3"
-_NUMERIC = "biufc"
 _COMPLEX_FIELDS = ("real", "imag")
 
 
@@ -45,10 +45,10 @@ class MatlabFile:
         if name is None:
             raise FileError(
                 f"{self.path}: expected the {what} in a variable {_either(names)}; the file has "
-                f"{', '.join(f'`{found}`' for found in self.names) or 'no variables'}"
+                f"{in_backticks(self.names) or 'no variables'}"
             )
         values = _read_hdf5(self.path, name) if self.is_hdf5 else _read_v5(self.path, name)
-        if values is None or values.dtype.kind not in _NUMERIC or values.size == 0:
+        if values is None or values.dtype.kind not in NUMERIC or values.size == 0:
             kind = "a struct, cell, text or sparse matrix" if values is None or values.size else "an empty array"
             raise FileError(f"{self.path}: expected `{name}` to be a numeric array, found {kind}; save it as numbers")
         return values
@@ -73,11 +73,10 @@ def open_matlab(path: str | Path, what: str) -> MatlabFile:
         with path.open("rb") as stream:
             header = stream.read(len(_V5_HEADER))
         if header == _V5_HEADER:
-            names = tuple(name for name, _, _ in scipy.io.whosmat(path))
-            return MatlabFile(path, names, is_hdf5=False)
+            return MatlabFile(path, matlab_v5.names_in(path), is_hdf5=False)
         if header == _V73_HEADER:
             raise _damaged(path)
-    except (OSError, ValueError, TypeError, KeyError, MatReadError, zlib.error) as error:
+    except (*DAMAGE, zlib.error) as error:
         raise _damaged(path) from error
     raise FileError(f"{path}: this is not a MATLAB file; expected one with the {what}, saved by MATLAB (any version)")
 
@@ -89,10 +88,13 @@ def _read_hdf5(path: Path, name: str) -> np.ndarray | None:
             item = file[name]
             if not isinstance(item, h5py.Dataset) or item.attrs.get("MATLAB_class") in (b"char", b"cell"):
                 return None
-            if item.attrs.get("MATLAB_empty"):
+            if item.shape is None or item.attrs.get("MATLAB_empty"):
                 return np.empty(0)
+            if item.dtype.kind not in NUMERIC and item.dtype.names != _COMPLEX_FIELDS:
+                return None
+            require_stored(item)
             values = item[()]
-    except (OSError, KeyError, RuntimeError) as error:
+    except DAMAGE as error:
         raise _damaged(path) from error
     if values.dtype.names == _COMPLEX_FIELDS:
         real, imaginary = (values[field] for field in _COMPLEX_FIELDS)
@@ -102,10 +104,9 @@ def _read_hdf5(path: Path, name: str) -> np.ndarray | None:
 
 def _read_v5(path: Path, name: str) -> np.ndarray | None:
     try:
-        values = scipy.io.loadmat(path, variable_names=[name])[name]
-    except (OSError, ValueError, TypeError, KeyError, MatReadError, zlib.error) as error:
+        return matlab_v5.read_array(path, name)
+    except (*DAMAGE, zlib.error) as error:
         raise _damaged(path) from error
-    return values if isinstance(values, np.ndarray) and values.dtype.names is None else None
 
 
 def _damaged(path: Path) -> FileError:

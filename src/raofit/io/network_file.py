@@ -20,9 +20,11 @@ import safetensors.numpy
 
 from raofit.core.errors import FileError, ProtocolError
 from raofit.estimators.network import NetworkEstimator, describe_protocol
+from raofit.io.damage import DAMAGE
 from raofit.io.output import new_file
 from raofit.io.shipped_networks import network_path
 from raofit.io.stored_model import model_settings
+from raofit.io.text_formats import plain, shown
 from raofit.models import REGISTRY, AbstractSignalModel, Compressed, build
 from raofit.noise import NOISE_MODELS
 from raofit.training.mixture import prior_from_dict
@@ -78,12 +80,12 @@ def load_network(path: str | Path, *, model: AbstractSignalModel | None = None) 
     try:
         if header["format"] != FORMAT:
             raise FileError(
-                f"{path}: expected the format `{FORMAT}`, got `{header['format']}`; update raofit to read it"
+                f"{path}: expected the format `{FORMAT}`, got `{plain(header['format'])}`; update raofit to read it"
             )
         entry, basis = header["model"], _basis_of(arrays)
         protocol = _protocol_of(entry, arrays)
         built = _built(path, entry, protocol, basis) if model is None else model
-        _check_model(path, entry, protocol, basis, built)
+        _check_model(entry, protocol, basis, built)
         network = _perceptron(header["network"])
         estimator = NetworkEstimator(
             model=built,
@@ -101,12 +103,14 @@ def load_network(path: str | Path, *, model: AbstractSignalModel | None = None) 
             provenance=header["provenance"],
         )
         _check(estimator)
-    except (FileError, ProtocolError):
+    except FileError:
         raise
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except ProtocolError as error:
+        raise ProtocolError(f"{path}: {error}") from error
+    except DAMAGE as error:
         raise FileError(
-            f"{path}: the header of this network file is incomplete or inconsistent ({type(error).__name__}: {error}); "
-            "save the network again"
+            f"{path}: the header of this network file is incomplete or inconsistent ({type(error).__name__}: "
+            f"{plain(error)}); save the network again"
         ) from error
     return estimator
 
@@ -165,7 +169,7 @@ def _read(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
         with safetensors.safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {})["raofit"])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except (OSError, KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
+    except (*DAMAGE, safetensors.SafetensorError) as error:
         raise FileError(
             f"{path}: this is not a raofit network file, or it is damaged; write it again with `raofit train`"
         ) from error
@@ -191,43 +195,43 @@ def _basis_of(arrays: Mapping[str, np.ndarray]) -> np.ndarray | None:
 def _built(path: Path, entry: Mapping, protocol: dict, basis: np.ndarray | None) -> AbstractSignalModel:
     if entry["name"] not in REGISTRY:
         raise FileError(
-            f"{path}: the network was trained for the model `{entry['name']}`, which raofit does not know by name; "
-            "pass it as load_network(path, model=...)"
+            f"{path}: the network was trained for the model `{plain(entry['name'])}`, which raofit does not know by "
+            "name; pass it as load_network(path, model=...)"
         )
     model = build(entry["name"], protocol)
     return model if basis is None else Compressed(model, basis)
 
 
-def _check_model(path: Path, entry: Mapping, protocol: dict, basis: np.ndarray | None, model) -> None:
+def _check_model(entry: Mapping, protocol: dict, basis: np.ndarray | None, model) -> None:
     """Raise `ProtocolError` unless `model` is the one the network was trained for."""
     names = [parameter["name"] for parameter in entry["parameters"]]
     if list(model.parameter_names) != names:
         raise ProtocolError(
-            f"{path}: the network estimates {', '.join(names)}, "
+            f"the network estimates {plain(', '.join(names))}, "
             f"but the model `{model.name}` has {', '.join(model.parameter_names)}"
         )
     given = model.protocol
     if sorted(protocol) != sorted(given) or any(not np.array_equal(protocol[name], given[name]) for name in given):
         raise ProtocolError(
-            f"{path}: the network was trained for {describe_protocol(protocol)}, "
+            f"the network was trained for {describe_protocol(protocol)}, "
             f"but the model has {describe_protocol(given)}; build the model with the network's protocol"
         )
     settings = model_settings(model)
     if dict(entry["settings"]) != settings:
         raise ProtocolError(
-            f"{path}: the network was trained for a model with the settings {_in_words(entry['settings'])}, "
+            f"the network was trained for a model with the settings {_in_words(entry['settings'])}, "
             f"but the model has {_in_words(settings)}"
         )
     own_basis = model.basis if isinstance(model, Compressed) else None
     if (basis is None) != (own_basis is None) or (basis is not None and not np.array_equal(basis, own_basis)):
         raise ProtocolError(
-            f"{path}: the network reads {_kind(basis)}, but the model gives {_kind(own_basis)} or those of another "
+            f"the network reads {_kind(basis)}, but the model gives {_kind(own_basis)} or those of another "
             "basis; build the model with the network's basis"
         )
 
 
 def _in_words(settings: Mapping) -> str:
-    return ", ".join(f"{name} = {value}" for name, value in settings.items()) or "none"
+    return ", ".join(f"{plain(name)} = {shown(value)}" for name, value in settings.items()) or "none"
 
 
 def _kind(basis: np.ndarray | None) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import gzip
+import math
 import shutil
 import tempfile
 import typing
@@ -18,6 +19,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
 from raofit.core.errors import FileError
+from raofit.io.damage import DAMAGE
 
 _AFFINE_TOLERANCE = 1e-3  # mm: far below a voxel, far above float32 rounding of a header
 _COPY_BYTES = 1 << 22
@@ -95,7 +97,7 @@ class ImageSeries:
             last = first + _n_volumes(image)
             try:
                 data = image.dataobj[(*[slice(None)] * axis, slice(start, stop))]
-            except (OSError, ValueError, EOFError) as error:
+            except (*DAMAGE, EOFError) as error:
                 raise FileError(f"{path}: the voxels could not be read ({error}); copy the file again") from error
             slab[..., first:last] = data.reshape((*slab.shape[:3], last - first))
             first = last
@@ -126,7 +128,7 @@ def open_series(paths: Sequence[Path]) -> ImageSeries:
             raise FileError(f"{path}: expected a 3-D or 4-D image, found {image.ndim}-D {_words(image.shape)}")
         _require_same_space(paths[0], first.shape, first.affine, path, image)
     shape = (*first.shape[:3], sum(_n_volumes(image) for image in images))
-    if 0 in shape:
+    if min(shape) < 1:
         raise FileError(f"{paths[0]}: expected voxels and volumes, found an empty image of shape {_words(shape)}")
     return ImageSeries(paths, shape, first.affine, first.header, images)
 
@@ -160,7 +162,7 @@ def read_volume(path: Path, series: Series, kind: str) -> Float[np.ndarray, "x y
     _require_same_space(series.paths[0], series.shape, series.affine, Path(path), image, kind)
     try:
         return np.asarray(image.dataobj, dtype=np.float32).reshape(series.shape[:3])
-    except (OSError, ValueError, EOFError) as error:
+    except (*DAMAGE, EOFError) as error:
         raise FileError(f"{path}: the voxels could not be read ({error}); copy the file again") from error
 
 
@@ -222,7 +224,7 @@ def _load(path: Path, readable: Path) -> nibabel.Nifti1Pair:
     """The image in `readable`; messages speak of `path`."""
     try:
         image = nibabel.load(readable)
-    except (ImageFileError, HeaderDataError, OSError, ValueError, EOFError) as error:
+    except (*DAMAGE, ImageFileError, HeaderDataError, EOFError, MemoryError) as error:  # a header may claim any size
         raise FileError(f"{path}: this is not a readable NIfTI image ({_one_line(error)})") from error
     if not isinstance(image, nibabel.Nifti1Pair):
         raise FileError(f"{path}: expected NIfTI (.nii or .nii.gz), found {type(image).__name__}; convert it first")
@@ -247,7 +249,7 @@ def _require_complete(path: Path, image: nibabel.Nifti1Pair) -> None:
     if not file.exists():
         raise FileError(f"{path}: its voxel file {file.name} is missing; keep the .hdr and .img files together")
     offset = int(image.dataobj.offset)  # pyright: ignore[reportAttributeAccessIssue]
-    expected = offset + int(np.prod(image.shape)) * np.dtype(image.get_data_dtype()).itemsize
+    expected = offset + math.prod(image.shape) * np.dtype(image.get_data_dtype()).itemsize
     found = file.stat().st_size
     if file.suffix != ".gz" and found < expected:
         raise FileError(
@@ -275,6 +277,8 @@ def _require_same_space(
             f"{path}: the {kind} has {_words(image.shape[:3])} voxels but {first_path} has "
             f"{_words(shape[:3])}; resample one to the other"
         )
+    if not np.all(np.isfinite(image.affine)):
+        raise FileError(f"{path}: the header says no place of the {kind} (its affine holds NaN); repair the header")
     if affine is None:
         return
     offset = np.abs(np.asarray(image.affine) - np.asarray(affine)).max()

@@ -1,11 +1,12 @@
 """Priors in TOML: a published one with some parameters changed, or one distribution per parameter."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from raofit.core.errors import FileError, RaofitError
+from raofit.io.damage import DAMAGE
+from raofit.io.text_formats import read_toml
 from raofit.models import AbstractSignalModel
 from raofit.training import priors
 from raofit.training.mixture import prior_from_dict
@@ -54,17 +55,14 @@ def read_prior(path: str | Path, model: AbstractSignalModel) -> AbstractPrior:
     path = Path(path)
     if not path.is_file():
         raise FileError(f"{path}: no such file; expected a prior in TOML")
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FileError(f"{path}: this is not valid TOML ({error})") from error
+    content = read_toml(path)
     try:
         if set(content) == {_MIXTURE}:
             return prior_from_dict({_MIXTURE: _in_order(content[_MIXTURE], model)})
         return named_prior(content.pop(_BASE, "typical"), model).replace(content)
     except RaofitError as error:
         raise FileError(f"{path}: {error}") from error
-    except (AttributeError, TypeError, KeyError, ValueError) as error:
+    except DAMAGE as error:
         raise FileError(
             f"{path}: expected `weight` and a table `parameters` in every table of `{_MIXTURE}` ({error})"
         ) from error

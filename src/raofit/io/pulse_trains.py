@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from raofit.core.errors import FileError, ProtocolError
 from raofit.io.matlab import open_matlab
-from raofit.io.text_formats import read_csv_columns, read_json, read_toml
+from raofit.io.text_formats import in_backticks, read_csv_columns, read_json, read_toml, shown
 
 _ANGLES = ("alpha", "flip_angles", "flip_angles_rad")
 _DURATIONS = ("TRF", "pulse_durations", "pulse_durations_s")
@@ -101,6 +101,8 @@ def load_trains(path: str | Path) -> PulseTrains:
     if not path.is_file():
         raise FileError(f"{path}: no such file; expected flip-angle trains (.mat, .toml, .json or .csv)")
     angles, durations, repetition_time = readers[path.suffix.lower()](path)
+    if not (angles.size and durations.size):
+        raise FileError(f"{path}: expected one pulse at least, found empty lists")
     if durations.size == 1:
         durations = np.full_like(angles, durations.item())
     if angles.shape != durations.shape or angles.ndim not in (1, 2):
@@ -197,20 +199,20 @@ def _from_csv(path: Path) -> tuple[np.ndarray, np.ndarray, float | None]:
 def _key(path: Path, content: Mapping, names: Sequence[str], what: str) -> str:
     name = next((name for name in names if name in content), None)
     if name is None:
-        found = ", ".join(f"`{key}`" for key in content) or "nothing"
-        raise FileError(f"{path}: expected the {what} under `{'`, `'.join(names)}`; the file has {found}")
+        found = in_backticks(list(content)) or "nothing"
+        raise FileError(f"{path}: expected the {what} under {in_backticks(names)}; the file has {found}")
     return name
 
 
 def _numbers(path: Path, values: Any, what: str) -> np.ndarray:
     try:
         return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise FileError(f"{path}: expected numbers for {what}, in lists of equal length") from None
 
 
 def _repetition_time(path: Path, value: Any) -> float:
     values = np.unique(_numbers(path, value, "the repetition time"))
     if values.size != 1 or not 0 < values[0] < np.inf:
-        raise ProtocolError(f"{path}: expected one repetition time > 0 s, found {values.tolist()}")
+        raise ProtocolError(f"{path}: expected one repetition time > 0 s, found {shown(values.tolist())}")
     return float(values[0])

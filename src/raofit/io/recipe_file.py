@@ -1,13 +1,13 @@
 """Training recipes in TOML: every field of `TrainingRecipe` by name, checked, unknown names refused."""
 
 import dataclasses
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import pydantic
 
 from raofit.core.errors import FileError, RaofitError
+from raofit.io.text_formats import plain, read_toml, shown
 from raofit.recipes.named_trainings import NAMED, Training, named_training
 from raofit.recipes.training_recipe import TrainingRecipe
 
@@ -58,36 +58,33 @@ def read_training(path: str | Path) -> Training:
     content = _parsed(path)
     preset = content.pop(_PRESET, "paper")
     if not isinstance(preset, str) or preset not in (*DRAWING, *NAMED):
-        raise FileError(f"{path}: `preset`: expected one of {', '.join((*DRAWING, *NAMED))}, got {preset!r}")
+        raise FileError(f"{path}: `preset`: expected one of {', '.join((*DRAWING, *NAMED))}, got {shown(preset)}")
     start = content.pop(_START, {})
     if not isinstance(start, dict):
-        raise FileError(f"{path}: `{_START}`: expected a table of recipe settings, got {start!r}")
+        raise FileError(f"{path}: `{_START}`: expected a table of recipe settings, got {shown(start)}")
     values, start_values = _fields(path, content), _fields(path, start)
-    if preset in NAMED:
-        try:
-            return named_training(preset, values, start_values)
-        except RaofitError as error:
-            raise RaofitError(f"{path}: {error}") from error
-    if start_values:
+    if start_values and preset not in NAMED:
         raise FileError(f"{path}: the preset `{preset}` starts from random weights; leave the table `{_START}` out")
-    snr = values.pop("snr", (15.0, 15.0))
-    return Training(DRAWING[preset](snr, **values))
+    try:
+        if preset in NAMED:
+            return named_training(preset, values, start_values)
+        snr = values.pop("snr", (15.0, 15.0))
+        return Training(DRAWING[preset](snr, **values))
+    except RaofitError as error:
+        raise RaofitError(f"{path}: {error}") from error
 
 
 def _parsed(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileError(f"{path}: no such file; expected a training recipe in TOML, or one of {', '.join(NAMED)}")
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FileError(f"{path}: this is not valid TOML ({error})") from error
+    return read_toml(path)
 
 
 def _fields(path: Path, content: dict[str, Any]) -> dict[str, Any]:
     """The fields stated in `content`, as their types."""
     unknown = sorted(set(content) - set(_FIELDS))
     if unknown:
-        raise FileError(f"{path}: `{unknown[0]}` is not a recipe setting; expected one of {', '.join(_FIELDS)}")
+        raise FileError(f"{path}: `{plain(unknown[0])}` is not a recipe setting; expected one of {', '.join(_FIELDS)}")
     return {name: _checked(path, name, _FIELDS[name], value) for name, value in content.items()}
 
 
@@ -99,4 +96,4 @@ def _checked(path: Path, name: str, kind: Any, value: Any) -> Any:
         return pydantic.TypeAdapter(kind, config={"strict": False}).validate_python(value)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
-        raise FileError(f"{path}: `{name}`: {first['msg'].lower()}, got {value!r}") from error
+        raise FileError(f"{path}: `{name}`: {first['msg'].lower()}, got {shown(value)}") from error

@@ -13,6 +13,8 @@ import h5py
 import numpy as np
 
 from raofit.core.errors import FileError, ProtocolError
+from raofit.io.damage import array_of
+from raofit.io.text_formats import plain, shown
 from raofit.models import REGISTRY, AbstractSignalModel, Compressed, build
 
 _BASIS_TOLERANCE = 1e-6
@@ -50,8 +52,8 @@ class StoredModel(NamedTuple):
         """
         if self.name not in REGISTRY:
             raise FileError(
-                f"{path}: the {noun} was simulated with the model `{self.name}`, which raofit does not know by name; "
-                f"pass it as {loader}(path, model=...)"
+                f"{path}: the {noun} was simulated with the model `{plain(self.name)}`, which raofit does not know by "
+                f"name; pass it as {loader}(path, model=...)"
             )
         model = build(self.name, self.protocol)
         return model if self.basis is None else Compressed(model, self.basis)
@@ -60,7 +62,7 @@ class StoredModel(NamedTuple):
         """Raise `ProtocolError` unless the file holds signals of `model`; `noun` is what the file is."""
         if self.name != model.name or self.parameters != list(model.parameter_names):
             raise ProtocolError(
-                f"the {noun} is of the model `{self.name}` with {', '.join(self.parameters)}, "
+                f"the {noun} is of the model `{plain(self.name)}` with {plain(', '.join(self.parameters))}, "
                 f"expected `{model.name}` with {', '.join(model.parameter_names)}; simulate a {noun} for this model"
             )
         expected = {name: np.asarray(values) for name, values in model.protocol.items()}
@@ -74,7 +76,7 @@ class StoredModel(NamedTuple):
         for name in sorted(self.settings.keys() | settings.keys()):
             if self.settings.get(name) != settings.get(name):
                 raise ProtocolError(
-                    f"the {noun} was simulated with {name} = {self.settings.get(name)!r}, expected "
+                    f"the {noun} was simulated with {plain(name)} = {shown(self.settings.get(name))}, expected "
                     f"{settings.get(name)!r}; pass the model it was simulated with, or simulate a {noun} for this one"
                 )
         self._check_basis(model.basis if isinstance(model, Compressed) else None, noun)
@@ -118,11 +120,3 @@ def model_settings(model: AbstractSignalModel) -> dict[str, Any]:
     names = [field.name for field in dataclasses.fields(inner) if not field.name.startswith("_")]
     values = {name: getattr(inner, name) for name in names}
     return {name: value for name, value in values.items() if isinstance(value, str | int | float | None)}
-
-
-def array_of(file: h5py.File, name: str) -> np.ndarray:
-    """A dataset of an open file."""
-    item = file[name]
-    if not isinstance(item, h5py.Dataset):
-        raise TypeError(f"`{name}` is no dataset")
-    return item[()]

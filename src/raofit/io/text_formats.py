@@ -3,34 +3,23 @@
 import csv
 import json
 import tomllib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from raofit.core.errors import FileError
 
-
-def is_file(text: str | Path) -> bool:
-    """Whether the text names a file; False also where it is too long for a name, as a list of numbers may be."""
-    try:
-        return Path(text).is_file()
-    except OSError:
-        return False
+_MOST_SHOWN, _MOST_LETTERS, _MOST_NAMES = 60, 200, 8
 
 
 def read_toml(path: Path) -> dict[str, Any]:
     """The content of a TOML file."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FileError(f"{path}: this is not valid TOML ({error})") from error
+    return _parsed(path, tomllib.loads, "utf-8", "TOML")
 
 
 def read_json(path: Path) -> Any:
     """The content of a JSON file, with or without a byte order mark."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise FileError(f"{path}: this is not valid JSON ({error})") from error
+    return _parsed(path, json.loads, "utf-8-sig", "JSON")
 
 
 def read_csv_columns(path: Path) -> dict[str, list[str]]:
@@ -43,3 +32,40 @@ def read_csv_columns(path: Path) -> dict[str, list[str]]:
     if not rows:
         raise FileError(f"{path}: expected a header and one row per pulse, found no rows")
     return {name: [row[name] for row in rows] for name in rows[0] if name}
+
+
+def names_a_file(text: str | Path) -> bool:
+    """Whether there is a file of that name; a list of many values is longer than a name may be."""
+    try:
+        return Path(text).is_file()
+    except OSError:
+        return False
+
+
+def shown(value: Any) -> str:
+    """A value of a file as a message shows it: at most some 60 characters, on one line."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integer of more than 4300 digits
+        return "a number with thousands of digits"
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+
+
+def plain(text: object) -> str:
+    """A text of a file, or an error about it, as a message shows it: at most some 200 characters, on one line."""
+    return repr(str(text)[:_MOST_LETTERS])[1:-1]
+
+
+def in_backticks(names: Sequence[str]) -> str:
+    """Names of a file as a message shows them: the first ones, in backticks."""
+    words = [f"`{plain(name)}`" for name in names[:_MOST_NAMES]]
+    return ", ".join([*words, "…"] if len(names) > _MOST_NAMES else words)
+
+
+def _parsed(path: Path, parse: Callable[[str], Any], encoding: str, kind: str) -> Any:
+    try:
+        return parse(path.read_text(encoding=encoding))
+    except RecursionError as error:
+        raise FileError(f"{path}: this is not valid {kind} (nested too deeply)") from error
+    except ValueError as error:  # of the format, the encoding, or a number with thousands of digits
+        raise FileError(f"{path}: this is not valid {kind} ({error})") from error

@@ -1,8 +1,8 @@
 """Training sets on disk: one HDF5 file with the samples, what they were made from, and nothing that runs.
 
 Datasets: `parameters`, `coefficients` (the signals), `bound`, `component`. Attributes: `format`, and as JSON `prior`,
-`provenance`. What rebuilds the model is beside them (`stored_model`). The same set gives the same bytes: no times, no
-random order.
+`provenance`. What rebuilds the model is beside them (`stored_model`), a checksum in front (`seal`). The same set gives
+the same bytes: no times, no random order.
 """
 
 import json
@@ -14,8 +14,11 @@ import h5py
 import numpy as np
 
 from raofit.core.errors import FileError, ProtocolError
+from raofit.io.damage import DAMAGE, array_of
 from raofit.io.output import new_file
-from raofit.io.stored_model import StoredModel, array_of, write_model
+from raofit.io.seal import USER_BLOCK, is_intact, seal
+from raofit.io.stored_model import StoredModel, write_model
+from raofit.io.text_formats import plain
 from raofit.models import AbstractSignalModel
 from raofit.recipes.training_set import Chunk, TrainingSet
 from raofit.training.mixture import prior_from_dict
@@ -56,7 +59,7 @@ def write_training_set(
     provenance: Mapping[str, Any],
 ) -> None:
     """Write a training set whose samples arrive in chunks; one chunk is in memory at a time."""
-    with h5py.File(path, "w", libver=("earliest", "v110")) as file:
+    with h5py.File(path, "w", libver=("earliest", "v110"), userblock_size=USER_BLOCK) as file:
         attributes = {
             "format": FORMAT,
             "prior": json.dumps(prior.as_dict()),
@@ -74,6 +77,7 @@ def write_training_set(
                     datasets[name] = file.create_dataset(name, (n_samples, *array.shape[1:]), array.dtype)
                 datasets[name][start : start + size] = array
             start += size
+    seal(path)
 
 
 def load_training_set(path: str | Path, *, model: AbstractSignalModel | None = None) -> TrainingSet:
@@ -96,6 +100,8 @@ def load_training_set(path: str | Path, *, model: AbstractSignalModel | None = N
         raise FileError(f"{path}: no such file; expected a training set written by `raofit simulate`")
     if not h5py.is_hdf5(path):
         raise FileError(f"{path}: this is not an HDF5 file; expected a training set written by `raofit simulate`")
+    if not is_intact(path):
+        raise FileError(f"{path}: this training set is damaged or cut short (by its checksum); simulate it again")
     try:
         with h5py.File(path, "r") as file:
             stored = _stored(path, file)
@@ -109,27 +115,28 @@ def load_training_set(path: str | Path, *, model: AbstractSignalModel | None = N
         raise ProtocolError(f"{path}: {error}") from error
     except FileError:
         raise
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except DAMAGE as error:
         raise FileError(
-            f"{path}: this training set is damaged or cut short ({type(error).__name__}: {error}); simulate it again"
+            f"{path}: this training set is damaged or cut short ({type(error).__name__}: {plain(error)}); "
+            "simulate it again"
         ) from error
 
 
 def _stored(path: Path, file: h5py.File) -> _Stored:
     found = file.attrs.get("format")
     if found != FORMAT:
-        what = "no training set" if found is None else f"the format `{found}`"
+        what = "no training set" if found is None else f"the format `{plain(found)}`"
         raise FileError(
             f"{path}: expected the format `{FORMAT}`, found {what}; simulate it with this version of raofit"
         )
     missing = [name for name in _DATASETS.values() if name not in file]
     if missing:
-        raise FileError(f"{path}: the dataset `{missing[0]}` is missing; the file has {', '.join(sorted(file))}")
-    plain = {name: json.loads(str(file.attrs[name])) for name in ("prior", "provenance")}
+        raise FileError(f"{path}: the dataset `{missing[0]}` is missing; the file has {plain(', '.join(sorted(file)))}")
+    texts = {name: json.loads(str(file.attrs[name])) for name in ("prior", "provenance")}
     return _Stored(
         model=StoredModel.read(file),
         arrays={name: array_of(file, dataset) for name, dataset in _DATASETS.items()},
-        **plain,
+        **texts,
     )
 
 

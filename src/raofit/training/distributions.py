@@ -299,7 +299,7 @@ def as_distribution(value: "AbstractDistribution | Mapping | float") -> Abstract
         raise RaofitError(f"expected {', '.join(_FORMS)}; got {value!r}")
     try:
         numbers = {key: float(number) for key, number in entries.items()}
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise RaofitError(f"expected numbers, got {value!r}") from None
     distribution: AbstractDistribution = kind(**numbers)
     distribution = distribution if of is None else Reciprocal(distribution)

@@ -21,9 +21,17 @@ SHARED = Path(os.environ.get("RAOFIT_SHARED", Path(__file__).resolve().parents[2
 
 
 def pytest_configure(config):
-    """Compiled programs are kept for the other workers and for the next run: compiling takes most of a run's time."""
-    jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+    """Compiled programs are kept for the other workers, the commands that tests start, and the next run.
+
+    Compiling takes most of a run's time.
+    """
+    kept = {
+        "jax_compilation_cache_dir": str(config.cache.mkdir("jax")),
+        "jax_persistent_cache_min_compile_time_secs": 0.3,
+    }
+    for name, value in kept.items():
+        jax.config.update(name, value)
+        os.environ[name.upper()] = str(value)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The likelihood with M0 eliminated against brute force over M0, finite differences and the full Fisher matrix."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -30,11 +31,12 @@ def evaluated():
         data = (objective.standardize(measurement[None], jnp.array([1 / SIGMA])).T, jnp.array([1 / SIGMA]))
         values = np.array([0.85, 13.0, 148.0])
         at = objective.coordinates.from_values(jnp.asarray(values))[:, None]
-        evaluation = jax.tree.map(np.asarray, objective(at, data))
+        evaluate = eqx.filter_jit(objective)
+        evaluation = jax.tree.map(np.asarray, evaluate(at, data))
         wiggled = []
         for index in range(3):
             step = jnp.zeros((3, 1)).at[index].set(1e-5)
-            difference = objective(at + step, data).objective - objective(at - step, data).objective
+            difference = evaluate(at + step, data).objective - evaluate(at - step, data).objective
             wiggled.append(float(difference[0]) / 2e-5)
         notes = jnp.stack(evaluation.notes, axis=-1)
         found = objective.diagnostics(evaluation.objective, notes, data[0].T, data[1], n_fitted=3)

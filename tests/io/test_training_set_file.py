@@ -13,6 +13,7 @@ from raofit.models import IVIM, Compressed
 from raofit.recipes.training_set import TrainingSet, simulate_training_set
 from raofit.training.prior import Prior
 from tests.io.matlab_files import cut_short
+from tests.io.matlab_files import write_v73
 from tests.io.sealed_files import sealed_again
 from tests.recipes import complex_toy
 
@@ -102,6 +103,12 @@ def test_one_changed_byte_is_noticed_before_the_library_reads_it(path, place, mo
 def test_a_set_from_before_files_were_sealed(path, samples):
     path.write_bytes(path.read_bytes()[512:])
     _assert_equal(load_training_set(path), samples)
+
+
+def test_a_file_of_matlab_is_another_file_not_a_damaged_one(tmp_path):
+    write_v73(tmp_path / "basis.mat", U=np.eye(3))
+    with pytest.raises(FileError, match="expected the format `raofit training set 1`"):
+        load_training_set(tmp_path / "basis.mat")
 
 
 @pytest.mark.parametrize("content", [b"", b"parameters = 1\n"])

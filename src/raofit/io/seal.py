@@ -6,7 +6,7 @@ from pathlib import Path
 USER_BLOCK = 512  # bytes that HDF5 leaves to others at the start of a file
 
 _WORDS = b"raofit HDF5 file, SHA-256 of all bytes after the first 512: "
-_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_SIGNATURE, _MATLAB = b"\x89HDF\r\n\x1a\n", b"MATLAB"  # how a file begins without a user block, or with MATLAB's
 _READ_BYTES = 1 << 20
 
 
@@ -18,10 +18,10 @@ def seal(path: Path) -> None:
 
 
 def is_intact(path: Path) -> bool:
-    """Whether the file is as it was sealed, or from before files were sealed: then it has no user block."""
+    """Whether the file is as it was sealed, or was never sealed: from before files were, or from MATLAB."""
     with path.open("rb") as file:
         head = file.read(USER_BLOCK)
-    return head.startswith(_SIGNATURE) or head == _sealing(path)
+    return head.startswith((_SIGNATURE, _MATLAB)) or head == _sealing(path)
 
 
 def _sealing(path: Path) -> bytes:

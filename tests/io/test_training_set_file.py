@@ -12,8 +12,7 @@ from raofit.io.training_set_file import load_training_set, save_training_set
 from raofit.models import IVIM, Compressed
 from raofit.recipes.training_set import TrainingSet, simulate_training_set
 from raofit.training.prior import Prior
-from tests.io.matlab_files import cut_short
-from tests.io.matlab_files import write_v73
+from tests.io.matlab_files import cut_short, write_v73
 from tests.io.sealed_files import sealed_again
 from tests.recipes import complex_toy
 

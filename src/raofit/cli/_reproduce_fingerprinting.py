@@ -282,7 +282,7 @@ class Runner:
             parameters = self.prior.sample(self.common.key("timed"), n_timed)
             signals = np.asarray(self.model.signal(parameters))
             noisy = np.asarray(ComplexGaussian(1.0 / study.PLANE_SNR).sample(self.common.key("timed noise"), signals))
-            few = noisy[: n_timed // 16]
+            few = noisy[: n_timed // 8]  # fills the chunks of one-step estimation
             found = {
                 method: _seconds_per_voxel(self.estimator(method), noisy if method in _FAST else few)
                 for method in study.METHODS

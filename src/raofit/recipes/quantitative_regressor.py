@@ -1,27 +1,19 @@
 """Any estimator with the `fit` and `predict` that scikit-learn's pipelines and searches call."""
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Num
 
 from raofit.core.errors import ProtocolError, RaofitError
-from raofit.estimators.estimate import Estimate
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
+from raofit.evaluation.evaluate import Estimator
 from raofit.models import AbstractSignalModel
 from raofit.noise import AbstractNoise
 from raofit.recipes.train_network import train_network
 from raofit.recipes.training_recipe import TrainingRecipe
 
 _PARAMETERS = ("model", "estimator")
-
-
-class Estimator(Protocol):
-    """`MaximumLikelihood`, `DictionaryMatching`, `NetworkEstimator`, `OneStep`, or one of your own."""
-
-    def estimate(self, measurements: np.ndarray) -> Estimate:
-        """Estimates of every voxel."""
-        ...
 
 
 class QuantitativeRegressor:

@@ -30,6 +30,7 @@ def mapped(tmp_path_factory):
     for subject in ("01", "02"):
         bids_data.add_vfa(root / f"sub-{subject}", f"sub-{subject}")
         bids_data.add_dwi(root / f"sub-{subject}", f"sub-{subject}")
+        bids_data.add_mts(root / f"sub-{subject}", f"sub-{subject}")
     bids_data.add_mese(root / "sub-00", "sub-00")
     for sidecar in (root / "sub-00" / "anat").glob("*echo-3_MESE.json"):
         sidecar.write_text("{}")
@@ -225,7 +226,7 @@ def wrong(name, change, *options):
     ("change", "options", "words"),
     [
         wrong("no data set", no_description, "study: this is not a BIDS data set, it has no dataset_description.json;"),
-        wrong("nothing", no_series, r"study: nothing to map, expected series of IRT1, MEGRE, MESE, VFA, dwi in anat"),
+        wrong("nothing", no_series, r"study: nothing to map, expected series of IRT1, MEGRE, MESE, MTS, VFA, dwi in anat"),
         wrong("shape", another_shape, r"sub-01: .*flip-2_VFA\.nii\.gz: the image has 4×3×1 voxels but .* has 4×3×2"),
         wrong("percent", percent, r"expected B1 over the nominal one .*found a median of 90; divide a map in percent"),
         wrong("output", own_output, r"out: expected a data set of maps that raofit made, found something else; choose"),

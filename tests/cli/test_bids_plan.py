@@ -22,7 +22,7 @@ def study(tmp_path):
     """One session with every kind of series."""
     root = bids_data.dataset(tmp_path / "study")
     folder, stem = root / "sub-01" / "ses-a", "sub-01_ses-a"
-    for add in (bids_data.add_vfa, bids_data.add_mese, bids_data.add_megre, bids_data.add_ir):
+    for add in (bids_data.add_vfa, bids_data.add_mese, bids_data.add_megre, bids_data.add_ir, bids_data.add_mts):
         add(folder, stem)
     bids_data.add_dwi(folder, stem, bids_data.IVIM_B_VALUES)
     bids_data.write(root / "VFA.json", {"RepetitionTimeExcitation": bids_data.REPETITION_TIME})
@@ -41,6 +41,7 @@ def test_every_suffix_has_its_model_and_protocol(study):
         "IRT1": "t1-ir",
         "MEGRE": "t2star",
         "MESE": "t2",
+        "MTS": "mtsat",
         "VFA": "t1-vfa",
         "dwi": "ivim",
     }
@@ -48,6 +49,8 @@ def test_every_suffix_has_its_model_and_protocol(study):
     assert options["IRT1"].ti == "0.05,0.3,0.8,2.0,4.0"
     assert tuple(map(float, options["MESE"].te.split(","))) == bids_data.ECHO_TIMES
     assert (options["VFA"].flip, options["VFA"].tr) == ("3.0,10.0,20.0", "0.015,0.015,0.015")
+    assert (options["MTS"].flip, options["MTS"].mt) == ("6.0,6.0,20.0", "1.0,0.0,0.0")
+    assert options["MTS"].tr == "0.028,0.028,0.018"
     assert options["dwi"].bval.name == "sub-01_ses-a_dwi.bval"
     assert [path.name for path in options["MESE"].images][9] == "sub-01_ses-a_echo-10_MESE.nii.gz"
 

@@ -30,6 +30,7 @@ class TrainOptions:
     te: str | None
     ti: str | None
     flip: str | None
+    mt: str | None
     tr: str | None
     refocusing: str | None
     snr: str | None
@@ -62,6 +63,7 @@ def run_training(options: TrainOptions) -> None:
         te=options.te,
         ti=options.ti,
         flip=options.flip,
+        mt=options.mt,
         refocusing=options.refocusing,
         tr=options.tr,
     )

@@ -98,7 +98,7 @@ def test_names_of_maps(study):
     assert name("MEGRE", "T2star_std") == "desc-std_T2starmap.nii.gz"
     assert name("MESE", "S0") == "desc-MESE_S0map.nii.gz"
     assert name("VFA", "S0_std") == "desc-std_M0map.nii.gz"
-    assert name("VFA", "S0", is_shared=True) == "M0map.nii.gz"
+    assert name("VFA", "S0", is_shared=True) == "desc-VFA_M0map.nii.gz"
     assert name("VFA", "T1", is_shared=True) == "desc-VFA_T1map.nii.gz"
     assert name("IRT1", "T1_std", is_shared=True) == "desc-IRT1std_T1map.nii.gz"
     assert name("IRT1", "inversion_factor") == "model-t1ir_param-inversionfactor_anatmap.nii.gz"
@@ -109,6 +109,9 @@ def test_names_of_maps(study):
 def test_two_ways_to_a_t1_map(study):
     assert has_two_t1_maps(study)
     for image in study.rglob("*_IRT1.nii.gz"):
+        image.unlink()
+    assert has_two_t1_maps(study)  # of flip angles, and of MTS
+    for image in study.rglob("*_MTS.nii.gz"):
         image.unlink()
     assert not has_two_t1_maps(study)
 

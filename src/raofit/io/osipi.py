@@ -10,7 +10,6 @@ import numpy as np
 from jaxtyping import Float
 
 from raofit.core.errors import RaofitError
-from raofit.estimators.estimate import Estimator
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
 from raofit.estimators.network import NetworkEstimator, check_protocol
 from raofit.io.network_file import load_network
@@ -83,6 +82,7 @@ class OsipiAlgorithm:
         super().__init__(bvalues=bvalues, thresholds=thresholds, bounds=bounds, initial_guess=initial_guess)
         self.bounds = dict(_BOUNDS) if bounds is None else bounds
         self.initial_guess = initial_guess
+        self.bvalues = None if bvalues is None else np.asarray(bvalues)
         self.noise, self.sigma, self.network = noise, sigma, network
         self.use_bounds = dict.fromkeys(_NAMES, network is None)
         self.use_initial_guess = dict.fromkeys(_NAMES, False)
@@ -166,7 +166,7 @@ def _estimator(
     noise: str,
     sigma: float,
     network: str | None,
-) -> tuple[Estimator, tuple[int, ...]]:
+) -> tuple[MaximumLikelihood | NetworkEstimator, tuple[int, ...]]:
     """The estimator, and the order of the measurements it reads."""
     model = IVIM(b_values, form="total")
     if network is None:

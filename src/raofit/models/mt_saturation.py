@@ -121,7 +121,7 @@ class MTSaturation(AbstractSignalModel):
         saturation = jnp.sum(states * times * (slope * x - rate - y)) / jnp.sum(states)
         return jnp.stack([slope / rate, 1.0 / rate, saturation / _PERCENT])
 
-    def _settings(self, dtype) -> tuple[Array, Array, Array]:
+    def _settings(self, dtype) -> tuple[Array, ...]:
         return tuple(
             jnp.asarray(field, dtype=dtype) for field in (self.flip_angles, self.repetition_time, self.mt_states)
         )

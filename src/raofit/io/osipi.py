@@ -30,6 +30,10 @@ from src.wrappers.OsipiBase import OsipiBase
 
 class {name}(OsipiAlgorithm, OsipiBase):
     """See raofit.io.osipi.OsipiAlgorithm."""
+
+    def __init__(self, *settings, **options):
+        OsipiBase.__init__(self)
+        OsipiAlgorithm.__init__(self, *settings, **options)
 '''
 
 
@@ -79,7 +83,7 @@ class OsipiAlgorithm:
         sigma: float = 0.01,
         network: str | None = None,
     ):
-        super().__init__(bvalues=bvalues, thresholds=thresholds, bounds=bounds, initial_guess=initial_guess)
+        self.thresholds = thresholds
         self.bounds = dict(_BOUNDS) if bounds is None else bounds
         self.initial_guess = initial_guess
         self.bvalues = None if bvalues is None else np.asarray(bvalues)

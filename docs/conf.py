@@ -71,7 +71,8 @@ def _inline_math(self, node):
 
 def _displayed_math(self, node):
     """A formula on a line of its own, which scrolls where the screen is narrower."""
-    self.body.append(f'<div style="overflow-x: auto">{convert(node.astext(), display="block")}</div>')
+    formula = convert(node.astext(), display="block")
+    self.body.append(f'<div style="overflow: auto hidden; padding: 0.4em 0">{formula}</div>')
     raise nodes.SkipNode
 
 

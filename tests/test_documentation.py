@@ -99,14 +99,13 @@ def _type(commands: str, page: Path, printed: io.StringIO) -> None:
     for line in filter(str.strip, commands.splitlines()):
         program, *tokens = shlex.split(line)
         if program == "raofit":
-            t0=__import__("time").process_time(); assert main(tokens) == 0, f"{page.name}: {line}\n{printed.getvalue()}"
-            print(f"{__import__('time').process_time()-t0:.1f} {line[:60]}", file=__import__("sys").__stderr__)
+            assert main(tokens) == 0, f"{page.name}: {line}\n{printed.getvalue()}"
         else:
             subprocess.run(line, shell=True, check=True)
 
 
 def _says(shown: str, printed: str) -> bool:
-    """The same words in the same order; `...` stands for what a page leaves out, and which status a voxel has is chance."""
+    """The same words in the same order; `...` stands for what a page leaves out, and the status of voxels is chance."""
     shown, printed = (_NUMBER.sub("#", _COUNTED.sub("", text)) for text in (shown, printed))
     return doctest.OutputChecker().check_output(shown, printed, doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
 

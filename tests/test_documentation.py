@@ -21,7 +21,7 @@ from PIL import Image
 
 from raofit import Status, TrainingRecipe
 from raofit.cli import _demo_run
-from raofit.cli._app import build_app, main
+from raofit.cli._app import _VERBS, build_app, main
 from raofit.models import REGISTRY
 from tests.contract import subjects
 
@@ -148,6 +148,11 @@ def _ranges(parameter) -> str:
 
 def _depends_on_protocol(model: str, parameter: str) -> bool:
     return parameter == "omega0" or (parameter == "B1" and model.startswith("t2-epg"))
+
+
+def test_the_reference_has_every_verb():
+    page = (DOCS / "reference" / "command-line.md").read_text(encoding="utf-8")
+    assert [verb for verb in _VERBS if f"## raofit {verb}\n" not in page] == []
 
 
 def test_the_site_lists_every_page():

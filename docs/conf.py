@@ -3,6 +3,9 @@
 import re
 from importlib import metadata
 
+from docutils import nodes
+from latex2mathml.converter import convert
+
 project = "raofit"
 author = "The raofit founders"
 copyright = "the raofit founders"
@@ -15,6 +18,7 @@ exclude_patterns = ["_build", "jupyter_execute", "decisions/template.md"]
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]
 myst_heading_anchors = 3
 nb_execution_mode = "force"
+nb_execution_in_temp = True  # what a page writes is not left beside it
 nb_execution_timeout = 600  # a cell may compile a simulator
 nb_execution_raise_on_error = True
 nb_merge_streams = True
@@ -30,6 +34,7 @@ napoleon_attr_annotations = False
 html_theme = "furo"
 html_title = f"raofit {release}"
 html_static_path: list[str] = []
+html_math_renderer = "mathml"  # browsers draw it themselves: no script, no fonts, no network
 default_role = "literal"
 suppress_warnings = ["mystnb.unknown_mime_type"]
 
@@ -58,6 +63,20 @@ def _escaped(line: str) -> str:
     )
 
 
+def _inline_math(self, node):
+    """A formula in a line of text."""
+    self.body.append(convert(node.astext()))
+    raise nodes.SkipNode
+
+
+def _displayed_math(self, node):
+    """A formula on a line of its own, which scrolls where the screen is narrower."""
+    formula = convert(node.astext(), display="block")
+    self.body.append(f'<div style="overflow: auto hidden; padding: 0.4em 0">{formula}</div>')
+    raise nodes.SkipNode
+
+
 def setup(app):
-    """Connect the docstring filter before napoleon reads the sections."""
+    """Draw formulas as MathML, and connect the docstring filter before napoleon reads the sections."""
+    app.add_html_math_renderer("mathml", (_inline_math, None), (_displayed_math, None))
     app.connect("autodoc-process-docstring", _as_markup, priority=100)

@@ -32,7 +32,11 @@ OWN_PROTOCOLS = {
     "t1-vfa": {"flip_angles": np.deg2rad([3.0, 10.0, 20.0, 40.0, 80.0, 140.0]), "repetition_time": 15e-3},
     "mtsat": {"flip_angles": np.deg2rad([4.0, 6.0, 20.0, 8.0, 10.0, 30.0]), "repetition_time": 25e-3},
     "t1-ir": {"repetition_time": 6.0},
-    "mrf-fisp": {"echo_times": [0.003]},
+    "mrf-fisp": {
+        "flip_angles": [np.pi, *np.abs(np.sin(np.arange(15) / 2.0))],
+        "repetition_times": 0.01 + 0.002 * np.abs(np.sin(np.arange(16))),
+        "echo_times": [0.003],
+    },
     "mrf-hybrid": {"flip_angles": 2.0 * np.sin(np.linspace(0.1, 9.0, 20)) ** 2, "repetition_time": 0.03},
     "t2-epg": {"echo_times": 0.01 * np.arange(1, 13)},
 }

@@ -188,6 +188,9 @@ def _project(basis: np.ndarray, samples: Array) -> Array:
     return jnp.tensordot(adjoint, samples.astype(dtype), axes=1)
 
 
+_FEWEST_VOXELS, _FEW_VOXELS = 8, 1024  # between these, a batch is filled up to a power of two
+
+
 def _by_lanes(function, parameters: Array):
     """`function` of voxels along the last axis, applied to voxels along any leading axes."""
     batch = parameters.shape[:-1]
@@ -196,10 +199,22 @@ def _by_lanes(function, parameters: Array):
 
 
 def _in_chunks(function, model: AbstractSignalModel, parameters: Array):
-    """`function(model, parameters)`; for a heavy model, chunks of equal size on all cores."""
+    """`function(model, parameters)`: few voxels in batches of few sizes, which are then most likely compiled already.
+
+    Many voxels of a heavy model go in chunks of equal size on all cores.
+    """
     size, batch = model.lanes_at_once, parameters.shape[:-1]
     n_voxels = math.prod(batch)
-    if size is None or n_voxels <= size or isinstance(parameters, jax.core.Tracer):
+    if isinstance(parameters, jax.core.Tracer) or n_voxels == 0:
+        return function(model, parameters)
+    if n_voxels <= min(size or _FEW_VOXELS, _FEW_VOXELS):
+        n_computed = max(_FEWEST_VOXELS, 1 << (n_voxels - 1).bit_length())
+        padded = np.resize(np.asarray(parameters), (n_computed, parameters.shape[-1]))
+        return jax.tree.map(
+            lambda array: jnp.asarray(np.asarray(array)[:n_voxels].reshape(*batch, *array.shape[1:])),
+            function(model, padded),
+        )
+    if size is None or n_voxels <= size:
         return function(model, parameters)
     rows = np.asarray(parameters).reshape(n_voxels, -1)
     order = model.lanes_order(rows)

@@ -252,7 +252,6 @@ def test_faults(capsys, tmp_path, change, options, words):
     assert (root / "out").exists() == (change is own_output)
 
 
-@pytest.mark.slow
 def test_mt_saturation(capsys, tmp_path):
     """Three volumes, three parameters: no degree of freedom is left, and the maps are made; five standard errors."""
     root = bids_data.dataset(tmp_path / "study")

@@ -6,7 +6,8 @@ import re
 import numpy as np
 import pytest
 
-from raofit.models import InversionRecovery, MultiEchoSpinEcho, SpoiledGradientEcho
+from raofit.core.status import Status
+from raofit.models import InversionRecovery, MTSaturation, MultiEchoSpinEcho, SpoiledGradientEcho
 from tests.cli.helpers import entries, load, run, save
 
 SHAPE = (4, 3, 2)
@@ -73,3 +74,20 @@ def test_faults(capsys, tmp_path, options, words):
     assert err.count("\n") == 1
     assert re.search(words, err), err
     assert entries(tmp_path) == before
+
+
+def test_three_volumes_leave_no_residual(capsys, tmp_path):
+    """It says so and where sigma is from; without a background, why it needs one."""
+    image = scan(tmp_path, MTSaturation(np.deg2rad([6, 6, 20]), [28e-3, 28e-3, 18e-3], [1, 0, 0]), [20_000.0, 1.2, 3.0])
+    command = ["map", image, "--model", "mtsat", "--flip", "6,6,20", "--tr", "28ms,28ms,18ms", "--mt", "on,off,off"]
+    code, _, err = run(capsys, *command, "--out", tmp_path / "out")
+    assert code == 2
+    assert "3 measurements and 3 parameters leave no residual, and sigma from background: only 24 of 24" in err
+    assert entries(tmp_path) == [image.name]
+    code, out, err = run(capsys, *command, "--sigma", SIGMA, "--out", tmp_path / "out")
+    assert code == 0, err
+    assert "3 measurements and 3 parameters leave no residual, so nothing here tests the model; sigma = 2 as" in out
+    for name, truth in (("T1", 1.2), ("MTsat", 3.0)):
+        values, errors = (load(tmp_path / "out" / f"{name}{end}.nii.gz") for end in ("", "_std"))
+        assert values.mean() == pytest.approx(truth, abs=5 * errors.mean() / np.sqrt(values.size))
+    assert np.all(load(tmp_path / "out" / "status.nii.gz") == Status.OK)

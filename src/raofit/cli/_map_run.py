@@ -155,7 +155,15 @@ def make_maps(options: MapOptions) -> list[str]:
                 shards.remove()
                 raise
             shards.remove()
-    return summary.sentences(chosen.parameters)
+    return [*_no_residual(check, level), *summary.sentences(chosen.parameters)]
+
+
+def _no_residual(check: ResidualCheck | None, level: NoiseLevel) -> list[str]:
+    """A sentence if the measurements are too few to test the model."""
+    if check is None or check.degrees_of_freedom > 0:
+        return []
+    counts = f"{check.model.n_measurements} measurements and {check.n_fitted} parameters"
+    return [f"{counts} leave no residual, so nothing here tests the model; {level.sentence}."]
 
 
 def _check(options: MapOptions) -> None:

@@ -87,7 +87,7 @@ def noise_level(option: str | None, found: MapInput, bounds: Mapping[str, tuple[
             sigma = sigma_from_repeats(sample.voxels, _groups(model), is_magnitude=is_magnitude)
             sentence = f"sigma = {sigma:.4g} from volumes repeated with one protocol, in {len(sample.voxels)} voxels"
         case _:
-            sigma = sigma_from_background(_background(series, slices))
+            sigma = _from_background(_background(series, slices), "" if option == source else _no_residual(found))
             sentence = f"sigma = {sigma:.4g} from signal-free voxels (Rayleigh background) of {len(slices)} slices"
     low, median, high = _snr(sample, model, noise_name, bounds, _middle(sigma, mask))
     return NoiseLevel(sigma, source, sentence, median, (low, high))
@@ -203,6 +203,19 @@ def _sample(found: MapInput, is_magnitude: bool) -> tuple[np.ndarray, _Sample]:
 def _background(series: Series, slices: np.ndarray) -> np.ndarray:
     voxels = np.concatenate([series.read(z, z + 1).reshape(-1, series.shape[3]) for z in slices])
     return voxels[:: -(-len(voxels) // _BACKGROUND_VOXELS)]
+
+
+def _no_residual(found: MapInput) -> str:
+    """Why the background is asked where nobody chose it."""
+    n_fitted = len(found.model.parameters) - len(found.known)
+    return f"{found.model.n_measurements} measurements and {n_fitted} parameters leave no residual, and "
+
+
+def _from_background(voxels: np.ndarray, why: str) -> float:
+    try:
+        return sigma_from_background(voxels)
+    except RaofitError as error:
+        raise RaofitError(f"{why}{error}, such as --sigma NUMBER") from error
 
 
 def _groups(model: AbstractSignalModel) -> np.ndarray:

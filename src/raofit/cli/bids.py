@@ -28,10 +28,10 @@ def bids(
     estimator: Annotated[Literal["mle", "dictionary", "network"], _ESTIMATOR] = "mle",
     force: Annotated[bool, _FLAG, Parameter(group="Output")] = False,
 ) -> None:
-    """Map a BIDS data set: diffusion (IVIM or ADC), IRT1 and VFA (T1), MESE (T2), MEGRE (T2*).
+    """Map a BIDS data set: diffusion (IVIM or ADC), IRT1 and VFA (T1), MTS (MTsat, T1), MESE (T2), MEGRE (T2*).
 
     Every series is mapped as `raofit map` does it, with the protocol in its sidecars, those further up included. The
-    output is a derivative data set with the names and units of BIDS: T1map, T2map, T2starmap, ADC, S0map, M0map;
+    output is a derivative data set with the names and units of BIDS: T1map, T2map, T2starmap, MTsat, ADC, S0map, M0map;
     desc-std maps are standard errors; model-*_param-*_dwimap and _anatmap hold what BIDS has no suffix for; dseg maps
     hold the status, with a table of its values; and one HTML report per series.
 
@@ -61,8 +61,8 @@ def bids(
         residuals. Default: residuals (background if there are too few measurements).
     model
         Signal model of a suffix, in place of the default: SUFFIX=MODEL, for instance MESE=t2-epg or dwi=adc. Defaults:
-        IRT1=t1-ir, VFA=t1-vfa (t1-vfa-b1 with a B1 map), MESE=t2, MEGRE=t2star; dwi is ivim if there are enough low
-        b-values, else adc of b-values up to 1000 s/mm².
+        IRT1=t1-ir, VFA=t1-vfa (t1-vfa-b1 with a B1 map), MTS=mtsat, MESE=t2, MEGRE=t2star; dwi is ivim if there are
+        enough low b-values, else adc of b-values up to 1000 s/mm².
     estimator
         mle: maximum likelihood. dictionary: the best of a grid of simulated signals. network: one is trained for each
         protocol, and kept for the next time.

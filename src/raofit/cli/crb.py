@@ -42,8 +42,8 @@ def crb(
     ----------
     model
         Signal model: adc, ivim, ivim-total, mrf-fisp, mrf-fisp-known-b1, mrf-hybrid-state, mrf-hybrid-state-known-b1,
-        qmt, qmt-times, qmt-tied, qmt-tied-times, t1-ir, t1-ir-signed, t1-ir-tr, t1-ir-tr-signed, t1-vfa, t1-vfa-b1, t2,
-        t2-epg, t2-epg-t1 or t2star.
+        mtsat, qmt, qmt-times, qmt-tied, qmt-tied-times, t1-ir, t1-ir-signed, t1-ir-tr, t1-ir-tr-signed, t1-vfa,
+        t1-vfa-b1, t2, t2-epg, t2-epg-t1 or t2star.
     bval
         Text file of b-values in s/mm².
     te

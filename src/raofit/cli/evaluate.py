@@ -57,8 +57,8 @@ def evaluate(
         Held-out fingerprints written by `raofit simulate`; the first thousand of the prior's first component are used.
     model
         Signal model: adc, ivim, ivim-total, mrf-fisp, mrf-fisp-known-b1, mrf-hybrid-state, mrf-hybrid-state-known-b1,
-        qmt, qmt-times, qmt-tied, qmt-tied-times, t1-ir, t1-ir-signed, t1-ir-tr, t1-ir-tr-signed, t1-vfa, t1-vfa-b1, t2,
-        t2-epg, t2-epg-t1 or t2star; default: the network's, or ivim.
+        mtsat, qmt, qmt-times, qmt-tied, qmt-tied-times, t1-ir, t1-ir-signed, t1-ir-tr, t1-ir-tr-signed, t1-vfa,
+        t1-vfa-b1, t2, t2-epg, t2-epg-t1 or t2star; default: the network's, or ivim.
     bval
         Text file of b-values in s/mm²; default: those of the network.
     te

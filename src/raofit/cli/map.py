@@ -105,8 +105,8 @@ def map_image(
         Basis vectors to use; default: as many as there are coefficients.
     model
         Signal model: adc, ivim, ivim-total, mrf-fisp, mrf-fisp-known-b1, mrf-hybrid-state, mrf-hybrid-state-known-b1,
-        qmt, qmt-times, qmt-tied, qmt-tied-times, t1-ir, t1-ir-signed, t1-ir-tr, t1-ir-tr-signed, t1-vfa, t1-vfa-b1, t2,
-        t2-epg, t2-epg-t1 or t2star.
+        mtsat, qmt, qmt-times, qmt-tied, qmt-tied-times, t1-ir, t1-ir-signed, t1-ir-tr, t1-ir-tr-signed, t1-vfa,
+        t1-vfa-b1, t2, t2-epg, t2-epg-t1 or t2star.
     noise
         rician for magnitude images (the default); gaussian for real-valued ones, and for least squares (the default
         of the -signed models);

@@ -48,8 +48,8 @@ def simulate(
         Number of samples.
     model
         Signal model: adc, ivim, ivim-total, mrf-fisp, mrf-fisp-known-b1, mrf-hybrid-state, mrf-hybrid-state-known-b1,
-        qmt, qmt-times, qmt-tied, qmt-tied-times, t1-ir, t1-ir-signed, t1-ir-tr, t1-ir-tr-signed, t1-vfa, t1-vfa-b1, t2,
-        t2-epg, t2-epg-t1 or t2star.
+        mtsat, qmt, qmt-times, qmt-tied, qmt-tied-times, t1-ir, t1-ir-signed, t1-ir-tr, t1-ir-tr-signed, t1-vfa,
+        t1-vfa-b1, t2, t2-epg, t2-epg-t1 or t2star.
     trains
         Flip angles (rad) and pulse durations (s): a MATLAB file with alpha and TRF, or TOML, JSON, CSV. For mrf-fisp,
         flip_angles_deg and repetition_times_ms in TOML, JSON or CSV, or fisp-880, which comes with raofit; for

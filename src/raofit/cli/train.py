@@ -66,7 +66,7 @@ def train(
     training_set
         Fingerprints written by `raofit simulate`; they state model, protocol and basis.
     model
-        Signal model: adc, ivim (the default), ivim-total, t1-ir, t1-ir-signed, t1-ir-tr, t1-ir-tr-signed,
+        Signal model: adc, ivim (the default), ivim-total, mtsat, t1-ir, t1-ir-signed, t1-ir-tr, t1-ir-tr-signed,
         t1-vfa, t1-vfa-b1, t2, t2-epg, t2-epg-t1 or t2star.
     bval
         Text file of b-values in s/mm².
@@ -93,9 +93,9 @@ def train(
         Noise of the measurements.
     preset
         on-the-spot: ready in well under a minute, for scanner units; near-unbiased: as quick, with errors in units of
-        the Cramér-Rao bound (the default of t1-ir, t1-vfa, t2, t2star and t2-epg, whose parameters the data determine;
-        on-the-spot is the others'); paper: sixteen restarts of the network of Epstein et al. 2022, for signals with S0
-        near 1.
+        the Cramér-Rao bound (the default of mtsat, t1-ir, t1-vfa, t2, t2star and t2-epg, whose parameters the data
+        determine; on-the-spot is the others'); paper: sixteen restarts of the network of Epstein et al. 2022, for
+        signals with S0 near 1.
     recipe
         TOML file with any setting of a recipe; options given here take precedence. For a training set also a name:
         compact-bias-reduced (the default; first trains compact-mse-crb, from which it starts), compact-mse-crb,

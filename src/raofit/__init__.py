@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from raofit.recipes.train_network import train_network
     from raofit.recipes.training_recipe import TrainingRecipe
     from raofit.recipes.training_set import TrainingSet, simulate_training_set
+    from raofit.report.notebook import show_maps
     from raofit.training.mixture import Mixture
     from raofit.training.prior import Prior
 
@@ -72,6 +73,7 @@ _HOMES = {
     "save_dictionary": "raofit.io.dictionary_file",
     "save_network": "raofit.io.network_file",
     "save_training_set": "raofit.io.training_set_file",
+    "show_maps": "raofit.report.notebook",
     "simulate_training_set": "raofit.recipes.training_set",
     "svd_basis": "raofit.information.subspace",
     "train_network": "raofit.recipes.train_network",
@@ -117,6 +119,7 @@ __all__ = [
     "save_dictionary",
     "save_network",
     "save_training_set",
+    "show_maps",
     "simulate_training_set",
     "svd_basis",
     "train_network",

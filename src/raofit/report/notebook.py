@@ -78,7 +78,7 @@ def show_maps(
     headings, viewers = [], []
 
     def add(heading: str, *volumes: Any) -> None:
-        viewer = ipyniivue.NiiVue(height=height, is_colorbar=True)
+        viewer = ipyniivue.NiiVue(height=height, is_colorbar=True, is_nearest_interpolation=True)
         viewer.load_volumes(list(volumes))
         headings.append(ipywidgets.HTML(heading))
         viewers.append(viewer)

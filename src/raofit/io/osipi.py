@@ -15,7 +15,7 @@ from raofit.estimators.network import NetworkEstimator, check_protocol
 from raofit.io.network_file import load_network
 from raofit.io.output import new_file
 from raofit.models import IVIM
-from raofit.noise import build
+from raofit.noise import NOISE_MODELS, build
 from raofit.recipes.train_network import train_network
 from raofit.recipes.training_recipe import TrainingRecipe
 
@@ -31,18 +31,19 @@ from src.wrappers.OsipiBase import OsipiBase
 class {name}(OsipiAlgorithm, OsipiBase):
     """See raofit.io.osipi.OsipiAlgorithm."""
 
-    def __init__(self, *settings, **options):
-        OsipiBase.__init__(self)
-        OsipiAlgorithm.__init__(self, *settings, **options)
+    def __init__(self, bvalues=None, thresholds=None, bounds=None, initial_guess=None, **options):
+        OsipiBase.__init__(self, bvalues, thresholds, bounds, initial_guess)
+        OsipiAlgorithm.__init__(self, self.bvalues, self.thresholds, self.bounds, self.initial_guess, **options)
 '''
 
 
 class OsipiAlgorithm:
     """What an algorithm of the collection does; a class that also inherits from the collection's `OsipiBase` is one.
 
-    Signals are normalized to the lowest b-value. Their Dp is D* (`ivim-total`): a network for `ivim` gives
-    Dp = D_fast + D_slow. A fit begins at the best matches of a grid over the bounds, so a guess has no effect.
-    Estimators are kept per process by protocol and options, and an instance holds only its settings: it can be pickled.
+    Signals are normalized to the lowest b-value; where noise is Rician, negative ones count as their magnitudes. Their
+    Dp is D* (`ivim-total`): a network for `ivim` gives Dp = D_fast + D_slow. A fit begins at the best matches of a grid
+    over the bounds, so a guess has no effect. Estimators are kept per process by protocol and options, and an instance
+    holds only its settings: it can be pickled.
 
     Parameters
     ----------
@@ -114,12 +115,17 @@ class OsipiAlgorithm:
             raise RaofitError(f"expected one signal per b-value, got {signals.shape[-1]} for {b_values.size} b-values")
         with np.errstate(divide="ignore", invalid="ignore"):
             signals = signals / np.mean(signals[..., b_values == b_values.min()], axis=-1, keepdims=True)
-        estimator, order = _estimator(
-            tuple(b_values.tolist()), _pairs(self.bounds), self.noise, float(self.sigma), self.network
-        )
+        if NOISE_MODELS[self.noise].is_magnitude:
+            signals = np.abs(signals)
+        bounds = _pairs(self.bounds)
+        estimator, order = _estimator(tuple(b_values.tolist()), bounds, self.noise, float(self.sigma), self.network)
         found = estimator.estimate(np.ascontiguousarray(signals[..., list(order)]))
         fast = found["D_star"] if "D_star" in found.parameter_names else found["D_fast"] + found["D_slow"]
-        return {"f": np.nan_to_num(found["f"]), "Dp": np.nan_to_num(fast), "D": np.nan_to_num(found["D_slow"])}
+        maps = {"f": found["f"], "Dp": fast, "D": found["D_slow"]}
+        if self.network is None:  # an estimate on a bound is a rounding beyond it
+            limits = {name: pair for name, *pair in bounds}
+            maps = {name: np.clip(np.float64(values), *limits[_NAMES[name]]) for name, values in maps.items()}
+        return {name: np.nan_to_num(values) for name, values in maps.items()}
 
 
 def write_osipi_algorithm(collection: str | Path, name: str, *, force: bool = False, **options: Any) -> Path:

@@ -9,11 +9,12 @@ import pytest
 
 from raofit.cli import main
 from raofit.core.errors import FileError, RaofitError
-from raofit.io.network_file import save_network
+from raofit.io.network_file import load_network, save_network
 from raofit.io.onnx_file import save_onnx
 from raofit.models import IVIM, MonoExponentialT2
 from tests.estimators.untrained import B_VALUES, untrained, untrained_complex
 
+SHIPPED = ("qmt-mao2024-bias-reduced", "qmt-mao2024-mse-crb")
 T2 = MonoExponentialT2([0.01, 0.03, 0.06, 0.1])
 
 
@@ -53,12 +54,12 @@ def _measurements(estimator, n_voxels):
     return (random.normal(size=size) + 1j * random.normal(size=size)).astype(np.complex64)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [*NETWORKS, *SHIPPED])
 def test_onnxruntime_gives_the_same_estimates(tmp_path, name):
     """To 1e-5: both compute in single precision, in another order. Any number of voxels, zeros among them."""
     pytest.importorskip("onnx", reason="onnx is not installed; pip install 'raofit[onnx]'")
     runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed; pip install onnxruntime")
-    estimator = NETWORKS[name]
+    estimator = NETWORKS.get(name) or load_network(name)
     save_onnx(tmp_path / "net.onnx", estimator)
     session = runtime.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
     measurements = _measurements(estimator, 64)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from raofit.io.coefficients import load_coefficients
     from raofit.io.dictionary_file import load_dictionary, save_dictionary
     from raofit.io.network_file import load_network, save_network
+    from raofit.io.osipi import OsipiAlgorithm, write_osipi_algorithm
     from raofit.io.prior_file import named_prior
     from raofit.io.pulse_trains import load_trains
     from raofit.io.training_set_file import load_training_set, save_training_set
@@ -48,6 +49,7 @@ _HOMES = {
     "Mixture": "raofit.training.mixture",
     "NetworkEstimator": "raofit.estimators.network",
     "OneStep": "raofit.estimators.one_step",
+    "OsipiAlgorithm": "raofit.io.osipi",
     "Parameter": "raofit.core.parameter",
     "ParameterGrid": "raofit.estimators.parameter_grid",
     "Prior": "raofit.training.prior",
@@ -77,6 +79,7 @@ _HOMES = {
     "simulate_training_set": "raofit.recipes.training_set",
     "svd_basis": "raofit.information.subspace",
     "train_network": "raofit.recipes.train_network",
+    "write_osipi_algorithm": "raofit.io.osipi",
 }
 _MODULES = ("losses", "models", "noise", "recipes")
 
@@ -90,6 +93,7 @@ __all__ = [
     "Mixture",
     "NetworkEstimator",
     "OneStep",
+    "OsipiAlgorithm",
     "Parameter",
     "ParameterGrid",
     "Prior",
@@ -123,6 +127,7 @@ __all__ = [
     "simulate_training_set",
     "svd_basis",
     "train_network",
+    "write_osipi_algorithm",
 ]
 
 

@@ -291,5 +291,5 @@ PEERS = {
     "dipy bounded": Peer("dipy `IvimModel` trr, shared bounds", "dipy", dipy_bounded),
     "ivimfit": Peer("ivimfit `fit_biexp_free`, default bounds", "ivimfit", ivimfit),
     "dmipy-fit": Peer("dmipy-fit two balls, shared bounds", "dmipy-fit", dmipy_fit),
-    "prior only": Peer("constant: middle of the prior", "numpy", prior_only, 100_000),
+    "prior only": Peer("constant: middle of the prior", "numpy", prior_only, 100_000, is_yardstick=True),
 }

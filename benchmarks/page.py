@@ -88,8 +88,9 @@ class Run:
             sizes[name] = self._options.sizes if task.load is None else (len(truths),)
         for name in self._options.tasks:
             for size in sizes.get(name, ()):
-                for method in TASKS[name].peers:
-                    self._measure(name, method, size)
+                for method, peer in TASKS[name].peers.items():
+                    if size == min(sizes[name]) or not peer.is_yardstick:
+                        self._measure(name, method, size)
         self._save()
         return self._results
 
@@ -120,7 +121,7 @@ class Run:
         methods = {}
         for method, peer in task.peers.items():
             interpreter = self._interpreter(peer.package)
-            methods[method] = {"label": peer.label, "package": peer.package} | (
+            methods[method] = {"label": peer.label, "package": peer.package, "is_yardstick": peer.is_yardstick} | (
                 {"missing": f"not installed{f'; it needs {peer.needs}' if peer.needs else ''}"}
                 if interpreter is None
                 else {"python": interpreter.version, "version": interpreter.versions[peer.package]}
@@ -198,7 +199,7 @@ class Run:
             record |= self._process(
                 [
                     *common, "--data", str(self._file(name, "float32")), "--truths", str(self._file(name, "npy")),
-                    "-n", str(size), "--allowance", str(self._options.budget / 5),
+                    "-n", str(size), "--allowance", str(self._options.budget / 8),
                 ]
             )  # fmt: skip
         self._results["records"].append(record)

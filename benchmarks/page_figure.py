@@ -34,7 +34,7 @@ def _curves(axes, task: dict, records: list[dict], value) -> None:
     colors = mpl.colormaps["tab10"].colors
     for index, (method, about) in enumerate(task["methods"].items()):
         found = sorted((record for record in records if record["method"] == method), key=lambda record: record["size"])
-        if not found or about["label"].startswith("constant"):
+        if not found or about["is_yardstick"]:
             continue
         is_ours = about["package"] == "raofit"
         axes.loglog(

@@ -46,12 +46,7 @@ def sizes_of(records: list[dict]) -> list[int]:
 def _head(results: dict, stem: str) -> str:
     machine = results["machine"]
     others = [record["others_cores"] for record in results["records"] if record.get("others_cores") is not None]
-    quiet = (
-        f"Meanwhile other work on the machine took {np.median(others):.1f} cores in the median, "
-        f"{np.max(others):.1f} at most{'' if np.median(others) < 0.1 else ': it was not idle, and idle it is faster'}."
-        if others
-        else ""
-    )
+    quiet = _quiet(others) if others else ""
     interpreters = "; ".join(
         f"Python {each['python']} with " + ", ".join(f"{name} {version}" for name, version in each["versions"].items())
         for each in results["interpreters"]
@@ -80,6 +75,17 @@ Written by `python -m benchmarks.page` (how: `benchmarks/README.md`); [every num
 ![Speed and memory against the number of voxels]({stem}.png)"""
 
 
+def _quiet(others: list[float]) -> str:
+    """How much the machine had to do besides."""
+    said = f"Other work took {np.median(others):.1f} cores in the median, {np.max(others):.1f} at most"
+    if np.median(others) < 0.1:
+        return said + "."
+    return (
+        f"**The machine was not idle: {said[0].lower()}{said[1:]}.** Speeds are too small, by about what *cores used* "
+        "lacks to one (or to all, where a method uses several), and budgets end at smaller numbers of voxels."
+    )
+
+
 def _speed(task: dict, records: list[dict]) -> str:
     return _by_size("### Voxels per second", task, records, _rate)
 
@@ -91,7 +97,7 @@ def _memory(task: dict, records: list[dict]) -> str:
 def _by_size(title: str, task: dict, records: list[dict], cell) -> str:
     sizes = sizes_of(records)
     rows = []
-    for method, found in _per_method(task, records):
+    for method, found in _per_method(task, records, is_timed=True):
         cells = [_cell(found.get(size), cell) for size in sizes]
         rows.append([method, *cells])
     return f"{title}\n\n{_table(['voxels', *map(size_label, sizes)], rows)}"
@@ -117,7 +123,7 @@ def _added(record: dict) -> float:
 
 def _start(task: dict, records: list[dict]) -> str:
     rows = []
-    for method, found in _per_method(task, records):
+    for method, found in _per_method(task, records, is_timed=True):
         measured = [record for record in found.values() if "seconds" in record]
         if not measured:
             continue
@@ -155,7 +161,7 @@ def _accuracy(task: dict, records: list[dict]) -> str:
         cells = [cells_of(first["accuracy"][each["name"]]) for each in task["parameters"]]
         rows.append([method, *itertools.chain(*cells)])
         if first["failed"]:
-            failed.append(f"{method}: {first['failed']:.1%} of the voxels have no estimate.")
+            failed.append(f"{method}: {100 * first['failed']:.2g} % of the voxels have no estimate.")
     if "bound" in task:
         rows.append(["√CRB", *itertools.chain(*(_bound(task["bound"][each["name"]]) for each in task["parameters"]))])
     note = f"The optimum is the published one to {task['probes']:.0e}." if "probes" in task else ""
@@ -198,9 +204,11 @@ def _number(number: float | None, form: str) -> str:
     return "none" if number is None else format(number, form)
 
 
-def _per_method(task: dict, records: list[dict]):
-    """Label and records by size of every method that was tried."""
+def _per_method(task: dict, records: list[dict], *, is_timed: bool = False):
+    """Label and records by size of every method that was tried; yardsticks are not timed."""
     for method, about in task["methods"].items():
+        if is_timed and about["is_yardstick"]:
+            continue
         found = {record["size"]: record for record in records if record["method"] == method}
         if found:
             yield about["label"], found

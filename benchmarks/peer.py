@@ -20,6 +20,7 @@ class Peer:
         file that `train` wrote.
     n_timed : voxels of one call in `test_fitting_peers.py`.
     warm_up : voxels of an untimed first call after which nothing more is compiled; 0 where nothing is.
+    is_yardstick : whether it is there for its accuracy alone.
     needs : what else it asks of an interpreter, in words.
     """
 
@@ -29,6 +30,7 @@ class Peer:
     n_timed: int = 2000
     train: Callable[[Path], None] | None = None
     warm_up: int = 0
+    is_yardstick: bool = False
     needs: str = ""
 
     def ready(self, trained: Path) -> Fit:

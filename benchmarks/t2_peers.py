@@ -157,7 +157,7 @@ PEERS = {
     "raofit rician": Peer("raofit maximum likelihood, Rician", "raofit", raofit_rician, warm_up=_TWO_CHUNKS),
     "raofit gaussian": Peer("raofit maximum likelihood, Gaussian", "raofit", raofit_gaussian, warm_up=_TWO_CHUNKS),
     **_OTHERS,
-    "prior only": Peer("constant: middle of the prior", "numpy", prior_only),
+    "prior only": Peer("constant: middle of the prior", "numpy", prior_only, is_yardstick=True),
 }
 SLICE_PEERS = {
     "raofit gaussian": Peer(

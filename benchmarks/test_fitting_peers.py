@@ -34,7 +34,7 @@ def test_fit(name, benchmark, rows, tmp_path):
     row = {
         "table": f"IVIM at SNR 15, {voxels.N_ACCURACY} voxels (diffusivities in 1e-3 mm²/s)",
         "method": peer.label,
-        "voxels/s (min-max)": "" if name == "prior only" else _speed(peer.n_timed, benchmark.stats.stats),
+        "voxels/s (min-max)": "" if peer.is_yardstick else _speed(peer.n_timed, benchmark.stats.stats),
     }
     for index, parameter in enumerate(voxels.NAMES):
         scale = 1e3 if parameter.startswith("D") else 1.0

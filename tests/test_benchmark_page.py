@@ -37,14 +37,19 @@ def results() -> dict:
                 "title": "T2", "text": "Echoes.", "parameters": [{"name": "T2", "unit": "ms"}], "has_truth": True,
                 "bound": {"T2": {"rms": 1.9, "median": 1.8}},
                 "methods": {
-                    "fast": {"label": "a fast one", "package": "raofit", "version": "1.2"},
-                    "slow": {"label": "a slow one", "package": "slow", "version": "1.2"},
-                    "gone": {"label": "a missing one", "package": "gone", "missing": "not installed; it needs an Ark"},
+                    "fast": {"label": "a fast one", "package": "raofit", "is_yardstick": False},
+                    "slow": {"label": "a slow one", "package": "slow", "is_yardstick": False},
+                    "constant": {"label": "a constant", "package": "numpy", "is_yardstick": True},
+                    "gone": {
+                        "label": "a missing one", "package": "gone", "is_yardstick": False,
+                        "missing": "not there; it needs an Ark",
+                    },
                 },
             }
         },
         "records": [
-            _measured("fast", 1000, [0.01, 0.008, 0.012]), _measured("slow", 1000, [10.0]),
+            _measured("constant", 1000, [1e-9]), _measured("fast", 1000, [0.01, 0.008, 0.012]),
+            _measured("slow", 1000, [10.0]),
             _measured("fast", 1_000_000, [2.0], others_cores=0.5), _refused("slow", 1_000_000, skipped="time"),
             _measured("fast", 10_000_000, [20.0]), _refused("slow", 10_000_000, failed_because="ended by signal 9"),
         ],
@@ -62,24 +67,31 @@ def test_a_row_has_the_speed_of_its_own_size_and_no_other(results):
     ]
 
 
+def test_a_yardstick_has_an_accuracy_and_no_speed(results):
+    page = page_text.page(results, "benchmarks")
+    assert page.count("| a constant |") == 1
+    assert "| a constant | +0.5 | 2 | 2.06 | +0.00 |" in page
+    assert "| √CRB | 0 | 1.9 (1.8) | 1.9 | 0 |" in page
+
+
 def test_what_is_missing_and_what_failed_are_said(results):
     missing = page_text.page(results, "benchmarks").split("## Not measured")[1]
-    assert "- a missing one (T2): not installed; it needs an Ark" in missing
+    assert "- a missing one (T2): not there; it needs an Ark" in missing
     assert "- a slow one, 10⁷ voxels: ended by signal 9" in missing
     assert "osipi-ivim" in missing
 
 
 def test_other_work_on_the_machine_is_said(results):
-    assert "0.0 cores in the median, 0.5 at most." in page_text.page(results, "benchmarks")
+    assert "Other work took 0.0 cores in the median, 0.5 at most." in page_text.page(results, "benchmarks")
     for record in results["records"]:
         record["others_cores"] = 1.5
-    assert "it was not idle" in page_text.page(results, "benchmarks")
+    assert "The machine was not idle" in page_text.page(results, "benchmarks")
 
 
 def test_compiling_is_the_first_call_less_a_later_one(results):
     row = next(line for line in page_text.page(results, "b").splitlines() if line.startswith("| a slow one | 1.2"))
     assert row == "| a slow one | 1.2 | 1.0 |  | 0.0 | 1.9 | 99 |"
-    results["records"][1] |= {"seconds": [1.0], "warm_up_voxels": 500}
+    results["records"][2] |= {"seconds": [1.0], "warm_up_voxels": 500}
     row = next(line for line in page_text.page(results, "b").splitlines() if line.startswith("| a slow one | 1.2"))
     assert row.split(" | ")[4] == "2.5"
 

@@ -89,7 +89,7 @@ class Run:
         for name in self._options.tasks:
             for size in sizes.get(name, ()):
                 for method, peer in TASKS[name].peers.items():
-                    if size == min(sizes[name]) or not peer.is_yardstick:
+                    if method not in self._options.without and (size == min(sizes[name]) or not peer.is_yardstick):
                         self._measure(name, method, size)
         self._save()
         return self._results
@@ -204,10 +204,8 @@ class Run:
             )  # fmt: skip
         self._results["records"].append(record)
         self._save()
-        rate = (
-            f"{size / np.median(record['seconds']):,.0f} voxels/s" if "seconds" in record else record["failed_because"]
-        )
-        print(f"{time.strftime('%H:%M:%S')} {name}: {method}, {size:,} voxels: {rate}", flush=True)
+        outcome = record.get("failed_because") or f"{size / np.median(record['seconds']):,.0f} voxels/s"
+        print(f"{time.strftime('%H:%M:%S')} {name}: {method}, {size:,} voxels: {outcome}", flush=True)
 
     def _training(self, common: list[str], trained: Path) -> dict:
         """Train once for all sizes; the time it took lies beside what it wrote."""
@@ -268,6 +266,8 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--sizes", type=_sizes, default=SIZES, help="numbers of voxels, such as 1000,10000")
     parser.add_argument("--tasks", type=_tasks, default=tuple(TASKS), help=f"some of {', '.join(TASKS)}")
+    methods = sorted({method for task in TASKS.values() for method in task.peers})
+    parser.add_argument("--without", action="append", default=[], choices=methods, help="method to leave out")
     parser.add_argument(
         "--work",
         type=Path,

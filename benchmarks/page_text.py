@@ -222,6 +222,13 @@ def _missing(results: dict) -> str:
             for about in task["methods"].values()
             if "missing" in about
         ]
+    measured = {(record["task"], record["method"]) for record in results["records"]}
+    for name, task in results["tasks"].items():
+        lines += [
+            f"- {about['label']} ({task['title']}): left out of this run"
+            for method, about in task["methods"].items()
+            if "missing" not in about and (name, method) not in measured
+        ]
     for record in results["records"]:
         if "failed_because" in record:
             label = results["tasks"][record["task"]]["methods"][record["method"]]["label"]

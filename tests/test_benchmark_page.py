@@ -40,6 +40,7 @@ def results() -> dict:
                     "fast": {"label": "a fast one", "package": "raofit", "is_yardstick": False},
                     "slow": {"label": "a slow one", "package": "slow", "is_yardstick": False},
                     "constant": {"label": "a constant", "package": "numpy", "is_yardstick": True},
+                    "left": {"label": "a forgotten one", "package": "left", "is_yardstick": False},
                     "gone": {
                         "label": "a missing one", "package": "gone", "is_yardstick": False,
                         "missing": "not there; it needs an Ark",
@@ -78,6 +79,7 @@ def test_what_is_missing_and_what_failed_are_said(results):
     missing = page_text.page(results, "benchmarks").split("## Not measured")[1]
     assert "- a missing one (T2): not there; it needs an Ark" in missing
     assert "- a slow one, 10⁷ voxels: ended by signal 9" in missing
+    assert "- a forgotten one (T2): left out of this run" in missing
     assert "osipi-ivim" in missing
 
 

@@ -30,7 +30,7 @@ _PROBE = """
 import json, platform
 from benchmarks.machine import versions
 from benchmarks.tasks import TASKS
-packages = {peer.package for task in TASKS.values() for peer in task.peers.values()}
+packages = sorted({peer.package for task in TASKS.values() for peer in task.peers.values()})
 print(json.dumps({"python": platform.python_version(), "versions": versions(packages)}))
 """
 _TRAINING_LIMIT_S = 1800

@@ -27,7 +27,7 @@ def draw(results: dict, path: Path) -> None:
         speed.set(title=task["title"], ylabel="voxels per second")
         memory.set(title=task["title"], ylabel="memory of the fit (MB)")
         memory.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7.5, frameon=False)
-    figure.savefig(path, dpi=95, metadata={"Software": None})
+    figure.savefig(path, dpi=85, metadata={"Software": None})
 
 
 def _curves(axes, task: dict, records: list[dict], value) -> None:

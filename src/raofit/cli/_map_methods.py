@@ -9,7 +9,14 @@ from raofit import noise
 from raofit.cli._map_estimator import ChosenEstimator
 from raofit.cli._map_input import MapInput
 from raofit.cli._map_summary import MapSummary
-from raofit.cli._method_words import cited, model_sentences, noise_word, software_sentence, training_sentences, with_unit
+from raofit.cli._method_words import (
+    cited,
+    model_sentences,
+    noise_word,
+    software_sentence,
+    training_sentences,
+    with_unit,
+)
 from raofit.cli._noise_level import NoiseLevel
 from raofit.core.references import cited_keys
 from raofit.core.status import Status
@@ -39,9 +46,11 @@ def map_methods(
     names = listed([with_unit(parameter) for parameter in chosen.parameters])
     n_measurements = found.series.shape[3]
     kind = "complex coefficients" if found.is_complex else "volumes"
-    what = f"Maps of {names} were estimated voxel by voxel, without spatial regularization, from {n_measurements} {kind}"
+    what = (
+        f"Maps of {names} were estimated voxel by voxel, without spatial regularization, from {n_measurements} {kind}"
+    )
     sentences = [
-        f"{what} in {summary.n_voxels} voxels.",
+        f"{what}, in {summary.n_voxels} voxels from {n_measurements} {kind}.",
         *model_sentences(found.model),
         _noise_sentence(level, chosen),
         *_estimator_sentences(chosen, limits),

@@ -70,7 +70,7 @@ def parameter_layers(
                 values=factor * voxels.values[:, index].astype(np.float64),
                 limits=_scaled(spans[name], factor),
                 errors=factor * voxels.standard_errors[:, index].astype(np.float64),
-                error_limits=(0.0, factor * error_spans[name][1]),
+                error_limits=(0.0, factor * _highest(voxels.standard_errors[:, index], error_spans[name][1])),
                 colors="gray" if parameter.is_amplitude else "viridis",
                 description=parameter.description,
                 bounds=_scaled(bounds[name], factor),
@@ -105,6 +105,13 @@ def voxel_size(series: Series) -> tuple[float, float, float]:
     """Millimeters along each axis."""
     x, y, z = (float(size) for size in series.header.get_zooms()[:3])
     return x, y, z
+
+
+def _highest(errors: np.ndarray, most: float) -> float:
+    """Where the colors of standard errors end: four medians, since few large ones would take all contrast."""
+    finite = errors[np.isfinite(errors)]
+    middle = float(np.median(finite)) if finite.size else 0.0
+    return min(most, float(f"{4 * middle:.2g}")) if middle > 0 else most
 
 
 def _scaled(pair: tuple[float, float], factor: float) -> tuple[float, float]:

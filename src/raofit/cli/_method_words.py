@@ -67,8 +67,9 @@ def training_sentences(network: NetworkEstimator) -> list[str]:
     )
     sizes = network.network.sizes
     about = f"The network has {len(sizes) - 2} hidden layers and {network.weights.size} weights"
-    noise = f"{noise_word(network.noise_name)} noise of {snr}"
-    sentences = [f"{about}, and was trained on {samples} of the same protocol with {noise} ({ranges}){_target(recipe)}."]
+    noisy = f"{noise_word(network.noise_name)} noise of {snr}"
+    trained = f"was trained on {samples} of the same protocol with {noisy} ({ranges})"
+    sentences = [f"{about}, and {trained}{_target(recipe)}."]
     if network.card.get("entries"):
         card = network.card
         sentences.append(

@@ -137,7 +137,7 @@ def _viewer(block: Viewer, number: int) -> dict:
         for layer in block.layers
     ]
     status = {"name": "status", "unit": "", "is_shown": True, "alt": "Map of the status: how the estimate went"}
-    words = [{**word, "share": f"{word['share']:.1%}"} for word in content["words"].values()]
+    words = [{**word, "share": _share(word["share"])} for word in content["words"].values()]
     return {
         "kind": "viewer",
         "id": f"viewer-{number}",
@@ -153,6 +153,10 @@ def _viewer(block: Viewer, number: int) -> dict:
             _figure(figure, f"Figure {number}{chr(ord('a') + index)}") for index, figure in enumerate(block.figures)
         ],
     }
+
+
+def _share(share: float) -> str:
+    return "< 0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
 
 
 def _are_numbers(cells: list[Cell]) -> bool:

@@ -274,7 +274,7 @@ async function startViewer(root) {
   function choosePlane(plane) {
     state.plane = plane;
     part("slice").max = geometry().ns - 1;
-    for (const name of ["slice", "previous", "next"]) part(name).disabled = geometry().ns < 2;
+    part("slices").hidden = geometry().ns < 2;
     lookAt(geometry().nu / 2, geometry().nv / 2, 1);
   }
 

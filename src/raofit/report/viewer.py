@@ -20,7 +20,7 @@ from raofit.report.view import View, planes
 if TYPE_CHECKING:
     from raofit.report.blocks import Figure
 
-_TWO_COLUMNS, _THREE_COLUMNS = (1, 2, 4), (3, 5, 6)
+_TWO_COLUMNS, _THREE_COLUMNS = (1, 2), (3, 5, 6, 9)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -73,16 +73,17 @@ function drawMap(canvas, picture, geometry, look, cursor, isHeld, outside) {
   context.fillRect(0, 0, width, height);
   context.imageSmoothingEnabled = false;
   context.drawImage(picture, left, top, geometry.nu * du, geometry.nv * dv);
-  if (cursor) drawCursor(context, left + (cursor.u + 0.5) * du, top + (cursor.v + 0.5) * dv, du, dv, width, height, isHeld);
+  if (cursor) drawCursor(context, geometry.edges, left + (cursor.u + 0.5) * du, top + (cursor.v + 0.5) * dv, du, dv, width, height, isHeld);
   drawEdges(context, geometry.edges, width, height);
 }
 
-function drawCursor(context, x, y, du, dv, width, height, isHeld) {
+function drawCursor(context, edges, x, y, du, dv, width, height, isHeld) {
   const gap = Math.max(5, Math.max(du, dv) / 2 + 2);
   const path = new Path2D();
-  const rim = 17; // of the letters
+  const [first, last, above, below] = ["left", "right", "top", "bottom"].map((side) => edges[side].length && 9 + 8 * edges[side].length);
   for (const [x1, y1, x2, y2] of [
-    [rim, y, x - gap, y], [x + gap, y, width - rim, y], [x, rim, x, y - gap], [x, y + gap, x, height - rim],
+    [first, y, x - gap, y], [x + gap, y, width - last, y],
+    [x, Math.min(above, 18), x, y - gap], [x, y + gap, x, height - Math.min(below, 18)],
   ]) {
     if (x2 < x1 || y2 < y1) continue;
     path.moveTo(x1, y1);

@@ -59,14 +59,15 @@ def collect_voxels(
 def parameter_layers(
     voxels: MapVoxels, parameters: Sequence[Parameter], spans: Limits, error_spans: Limits, bounds: Limits
 ) -> list[Layer]:
-    """One layer per parameter, with its standard errors, in the units of the figures."""
+    """One layer per parameter, with its standard errors, in units a reader wants to see."""
     layers = []
     for index, parameter in enumerate(parameters):
-        name, factor = parameter.name, style.display_scale(parameter)
+        name = parameter.name
+        factor, unit = _scale_and_unit(parameter)
         layers.append(
             Layer(
                 name=name,
-                unit=style.display_unit(parameter),
+                unit=unit,
                 values=factor * voxels.values[:, index].astype(np.float64),
                 limits=_scaled(spans[name], factor),
                 errors=factor * voxels.standard_errors[:, index].astype(np.float64),
@@ -105,6 +106,13 @@ def voxel_size(series: Series) -> tuple[float, float, float]:
     """Millimeters along each axis."""
     x, y, z = (float(size) for size in series.header.get_zooms()[:3])
     return x, y, z
+
+
+def _scale_and_unit(parameter: Parameter) -> tuple[float, str]:
+    """Those of the figures; times below a millisecond are in µs."""
+    if parameter.unit == "s" and parameter.typical[1] < 1e-3:
+        return 1e6, "µs"
+    return style.display_scale(parameter), style.display_unit(parameter)
 
 
 def _highest(errors: np.ndarray, most: float) -> float:

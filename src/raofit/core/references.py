@@ -29,18 +29,6 @@ class Reference:
         lines = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items())
         return f"@{self.kind}{{{key},\n{lines}\n}}"
 
-    def short(self, key: str) -> str:
-        """How a text names it: "Epstein et al. 2024", with the letter of a key that has one (2019b)."""
-        families = [name.split(",")[0] for name in self.authors.split(" and ")]
-        others = "" if len(families) == 1 else f" and {families[1]}" if len(families) == 2 else " et al."
-        return f"{families[0]}{others} {self.year}{key[-1] if key[-1].isalpha() else ''}"
-
-    def text(self) -> str:
-        """Authors, title, venue, year and DOI in a line, as it stands in a list of references."""
-        place = f"https://doi.org/{self.doi}" if self.doi else self.note
-        authors = ", ".join(map(_initialed, self.authors.split(" and ")))
-        return f"{authors}. {self.title}. {self.venue}, {self.year}. {place}"
-
 
 def cite(subject: object) -> str:
     """BibTeX of one reference key, or of everything an object cites.
@@ -70,13 +58,6 @@ def cited_keys(subject: object) -> list[str]:
     """Keys an object states in `references`, then those in its docstring, each once."""
     stated = list(getattr(subject, "references", ()))
     return list(dict.fromkeys(stated + _KEY.findall(inspect.getdoc(subject) or "")))
-
-
-def _initialed(name: str) -> str:
-    """Gurney-Champion OJ, for Gurney-Champion, Oliver J."""
-    family, _, given = name.partition(", ")
-    initials = "".join(part[0] for part in re.split(r"[ -]", given) if part[:1].isalpha())
-    return "et al" if family == "others" else f"{family} {initials}"
 
 
 REFERENCES: dict[str, Reference] = {

@@ -82,7 +82,9 @@ def encode(values: Float[np.ndarray, " voxel"], bits: int) -> Codes:
 
 def pack(integers: UInt8[np.ndarray, "..."]) -> str:
     """Bytes as base64 of gzip, the same for the same bytes."""
-    return base64.b64encode(gzip.compress(np.ascontiguousarray(integers).tobytes(), mtime=0)).decode("ascii")
+    return base64.b64encode(gzip.compress(np.ascontiguousarray(integers).tobytes(), compresslevel=6, mtime=0)).decode(
+        "ascii"
+    )
 
 
 def _reserved(bits: int) -> tuple[int, int]:

@@ -154,10 +154,11 @@ async function startViewer(root) {
 
   // Pictures ---------------------------------------------------------------------------------------------------------
 
-  function repaint() {
+  function repaint(group = null) {
     for (const layer of layers) {
       for (const quantity of [layer.values, layer.errors]) {
-        if (quantity) paint(quantity, colorMaps[quantity.colors], limitsOf(quantity), missing, state.isFaded);
+        if (!quantity || (group !== null && quantity.group !== group)) continue;
+        paint(quantity, colorMaps[quantity.colors], limitsOf(quantity), missing, state.isFaded);
       }
     }
     draw();
@@ -297,7 +298,7 @@ async function startViewer(root) {
     if (name === "lower") limits[0] = Math.min(value, limits[1] - least);
     else limits[1] = Math.max(value, limits[0] + least);
     state.limits[quantity.group] = limits;
-    repaint();
+    repaint(quantity.group);
   }
 
   function isVoxelIn({ u, v }) {

@@ -62,8 +62,9 @@ function fixed(value, decimals) {
   if (Number.isNaN(value)) return "none";
   if (!Number.isFinite(value)) return "∞";
   if (value !== 0 && (Math.abs(value) >= 1e6 || decimals > 6)) {
-    const [mantissa, exponent] = value.toExponential(2).split("e");
-    return `${mantissa}·10^${Number(exponent)}`.replaceAll("-", "−");
+    const [mantissa, exponent] = value.toExponential(1).split("e");
+    const raised = [...`${Number(exponent)}`].map((digit) => (digit === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]));
+    return `${mantissa}·10${raised.join("")}`.replace("-", "−");
   }
   return value.toFixed(decimals).replace("-", "−");
 }

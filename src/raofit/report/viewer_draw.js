@@ -17,20 +17,17 @@ function hexColor(text) {
 }
 
 // Colors of all integers of a quantity between two limits; those outside are pale if `isFaded`.
-function paint(quantity, colors, [low, high], missing, isFaded) {
-  const { table, palette } = quantity;
-  const width = high - low || 1;
-  for (let code = 0; code < table.length; code++) {
+function paint({ table, palette }, colors, [low, high], missing, isFaded) {
+  const steps = new Uint32Array(256);
+  for (let step = 0; step < 256; step++) steps[step] = packedColor(colors[3 * step], colors[3 * step + 1], colors[3 * step + 2]);
+  const pale = ([0, 255].map((step) => packedColor(...[0, 1, 2].map((index) => 205 + (colors[3 * step + index] >> 4)))));
+  const perUnit = 256 / (high - low || 1);
+  for (let code = 0; code < table.length - 1; code++) {
     const value = table[code];
-    if (Number.isNaN(value)) {
-      palette[code] = missing;
-      continue;
-    }
-    const place = 3 * Math.max(0, Math.min(255, Math.floor((256 * (value - low)) / width)));
-    const isPale = isFaded && (value < low || value > high);
-    const [red, green, blue] = [0, 1, 2].map((index) => (isPale ? 205 + colors[place + index] / 16 : colors[place + index]));
-    palette[code] = packedColor(red, green, blue);
+    if (isFaded && (value < low || value > high)) palette[code] = pale[value < low ? 0 : 1];
+    else palette[code] = steps[Math.max(0, Math.min(255, Math.floor((value - low) * perUnit)))];
   }
+  palette[table.length - 1] = missing;
 }
 
 // One slice as an image of one pixel per voxel.
@@ -116,7 +113,9 @@ function drawEdges(context, edges, width, height) {
 }
 
 // Voxels per bin between two ends; what lies beyond is in the outermost bins.
-function histogram({ table, counts }, [low, high]) {
+function histogram(quantity, [low, high]) {
+  const { table, counts, kept } = quantity;
+  if (kept?.low === low && kept.high === high) return kept.bins;
   const bins = new Float64Array(N_BINS);
   for (let code = 0; code < table.length - 2; code++) {
     if (counts[code]) {
@@ -124,6 +123,7 @@ function histogram({ table, counts }, [low, high]) {
       bins[Math.max(0, Math.min(N_BINS - 1, place))] += counts[code];
     }
   }
+  quantity.kept = { low, high, bins };
   return bins;
 }
 
@@ -135,8 +135,8 @@ function drawHistogram(canvas, quantity, colors, ends, limits, value, bounds) {
   const bar = 10;
   const room = height - bar - 8;
   const bins = histogram(quantity, ends);
-  const inner = [...bins].sort((a, b) => b - a);
-  const most = Math.min(inner[0], 3 * (inner[Math.min(4, inner.length - 1)] || inner[0])) || 1; // one bin is no scale
+  const sizes = [...bins].sort((a, b) => b - a);
+  const most = Math.min(sizes[0], 3 * (sizes[4] || sizes[0])) || 1; // a bin of many equal values is no scale for the others
   context.fillStyle = "#8fa3b5";
   bins.forEach((count, bin) => {
     const size = Math.min(1, count / most) * room;

@@ -75,12 +75,12 @@ function drawMap(canvas, picture, geometry, look, cursor, isHeld, outside) {
 }
 
 function drawCursor(context, edges, x, y, du, dv, width, height, isHeld) {
-  const gap = Math.max(5, Math.max(du, dv) / 2 + 2);
+  const [aside, apart] = [du, dv].map((size) => Math.max(5, size / 2 + 2));
   const path = new Path2D();
   const [first, last, above, below] = ["left", "right", "top", "bottom"].map((side) => edges[side].length && 9 + 8 * edges[side].length);
   for (const [x1, y1, x2, y2] of [
-    [first, y, x - gap, y], [x + gap, y, width - last, y],
-    [x, Math.min(above, 18), x, y - gap], [x, y + gap, x, height - Math.min(below, 18)],
+    [first, y, x - aside, y], [x + aside, y, width - last, y],
+    [x, Math.min(above, 18), x, y - apart], [x, y + apart, x, height - Math.min(below, 18)],
   ]) {
     if (x2 < x1 || y2 < y1) continue;
     path.moveTo(x1, y1);

@@ -14,14 +14,13 @@ FLAGS = (
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory):
     """A driven Chromium that keeps what its pages say and ask for."""
-    selenium = pytest.importorskip("selenium", reason="Selenium drives the browser: pip install 'raofit[test]'")
+    pytest.importorskip("selenium", reason="Selenium drives the browser: pip install 'raofit[test]'")
     for program in (CHROMIUM, DRIVER):
         if not program.exists():
             pytest.skip(f"pages are tested in Chromium, and {program} is not there")
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
-    assert selenium
     options = webdriver.ChromeOptions()
     options.binary_location = str(CHROMIUM)
     for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import re
 
+import matplotlib
 import nibabel
 import numpy as np
 import pytest
@@ -228,11 +229,29 @@ def test_a_tap_or_a_pointer_moves_the_cursor(browser, maps):
     page.wait("true")
     pointed = page.voxel()
     page.require_readings(maps)
+    # right of and below the middle: of a RAS image seen by a radiologist, lower x and lower y
+    assert np.all(np.array(pointed[:2]) < (np.array(nibabel.load(maps / "ADC.nii.gz").shape[:2]) - 1) / 2)
+    require_color(page, maps, pointed)
     pointer.click().move_to_element_with_offset(found[1], -20, -30).perform()
     page.wait("true")
     assert page.voxel() == pointed  # held
     assert page.text("[data-part=colors-of]").startswith("S0")
     page.require_quiet()
+
+
+def require_color(page, maps, voxel):
+    """The ADC map has, where the pointer is on the first map, the color of that voxel's value."""
+    content = json.loads(page.text("script[type='application/json']"))
+    low, high = content["layers"][1]["values"]["limits"]
+    seen = page.run(
+        "const map = document.querySelectorAll('[data-map]')[1]; const scale = map.width / map.clientWidth;"
+        "const at = [map.clientWidth / 2 + 20, map.clientHeight / 2 + 30].map((side) => Math.round(side * scale));"
+        "return [...map.getContext('2d').getImageData(...at, 1, 1).data]"
+    )
+    share = (1e3 * value_of(maps, "ADC", voxel) - low) / (high - low)
+    step = int(np.clip(np.floor(256 * share), 0, 255))
+    colors = [matplotlib.colormaps["viridis"](near, bytes=True) for near in range(max(step - 1, 0), min(step + 2, 256))]
+    assert tuple(seen) in [tuple(int(channel) for channel in color) for color in colors]
 
 
 def test_keys_reach_and_do_everything(browser, maps):

@@ -55,6 +55,7 @@ class ChosenEstimator:
     slab_voxels : the most voxels to estimate between two savings; None where that is no matter of minutes.
     ranges : limits of its own, in place of the parameters' bounds.
     fixed : names of parameters it takes as known.
+    network : the network whose estimates these are, or are made from.
     """
 
     name: str
@@ -68,6 +69,7 @@ class ChosenEstimator:
     slab_voxels: int | None = None
     ranges: Bounds = dataclasses.field(default_factory=dict)
     fixed: frozenset[str] = frozenset()
+    network: NetworkEstimator | None = None
 
     @property
     def gives_all(self) -> bool:
@@ -153,6 +155,7 @@ def _maximum_likelihood(found: MapInput, bounds: Bounds, options: "MapOptions") 
         n_fitted=len(model.parameters) - len(found.known),
         slab_voxels=None if model.lanes_at_once is None else _SLOW_SLAB,
         fixed=frozenset(found.known),
+        network=network,
     )
 
 
@@ -253,6 +256,7 @@ def _one_step(
         _facts(network, source),
         n_fitted=len(model.parameters),
         slab_voxels=None if model.lanes_at_once is None else _SLOW_SLAB,
+        network=network,
     )
 
 
@@ -282,6 +286,7 @@ def _trained(
         tuple(_snr_warnings(network, level) + leanings(network, level.snr)),
         settings,
         n_fitted=0,
+        network=network,
     )
 
 

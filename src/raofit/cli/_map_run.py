@@ -26,6 +26,7 @@ from raofit.cli._map_files import write_maps
 from raofit.cli._map_input import MapInput, open_input
 from raofit.cli._map_page import map_report
 from raofit.cli._map_summary import summarize
+from raofit.cli._map_viewer import collect_voxels
 from raofit.cli._noise_level import NoiseLevel, noise_level
 from raofit.cli._options import parse_bounds
 from raofit.cli._progress import progress_bar, say
@@ -142,7 +143,9 @@ def make_maps(options: MapOptions) -> list[str]:
                 write_maps(
                     work, shards, edges, series, model, chosen, check, limits, summary, shared, fill=options.fill
                 )
-                page = map_report(options, found, level, chosen, check, limits, summary, shared)
+                noted = () if check is None else check.names
+                voxels = collect_voxels(shards.read_all(edges), mask, len(chosen.parameters), noted)
+                page = map_report(options, found, level, chosen, check, limits, summary, voxels, shared)
                 write_report(work / "report.html", page)
             except KeyboardInterrupt:
                 if shards.missing(edges) != edges:

@@ -24,6 +24,9 @@ _DIAGNOSTICS = {
     "M0": ("a.u.", "magnitude of the complex amplitude that fits best at the estimate"),
     "M0_phase": ("rad", "phase of the complex amplitude that fits best at the estimate"),
 }
+_FALSE_ALARMS = (
+    "share of the voxels that noise alone would mark as a misfit (codes 5 to 9) if the model and sigma were right"
+)
 
 
 def write_maps(
@@ -70,7 +73,8 @@ def write_maps(
         unit, description = _DIAGNOSTICS[name]
         values = summary.diagnostics[name]
         content = {"Units": unit, "Description": description, "Quartiles": _quartiles(values)}
-        write_json(folder / f"{name}.json", content | _judged(name, check, values) | dict(shared))
+        judged = _judged(check, summary) if name == "residual" else {}
+        write_json(folder / f"{name}.json", content | judged | dict(shared))
     write_map(folder / "status.nii.gz", (slab.status for slab in shards.read_all(edges)), series, np.uint8)
     status = {
         "Description": "outcome of the estimate in each voxel",
@@ -78,6 +82,8 @@ def write_maps(
         "Levels": {str(int(code)): f"{code.name}: {code.sentence}" for code in Status},
         "Counts": {code.name: count for code, count in summary.counts.items()},
     }
+    if check is not None:
+        status |= {"FalseAlarmRate": check.false_alarm_rate, "FalseAlarmRateDescription": _FALSE_ALARMS}
     write_json(folder / "status.json", status | dict(shared))
     write_json(folder / "raofit.json", shared)
 
@@ -87,13 +93,12 @@ def _quartiles(values: np.ndarray) -> np.ndarray | None:
     return np.quantile(finite, [0.25, 0.5, 0.75]) if finite.size else None
 
 
-def _judged(name: str, check: ResidualCheck, values: np.ndarray) -> dict[str, Any]:
-    """Above which reduced chi-square a voxel is marked, and how many lie above."""
-    if name != "residual":
-        return {}
+def _judged(check: ResidualCheck, summary: MapSummary) -> dict[str, Any]:
+    """Above which reduced chi-square a voxel is marked, and how many are."""
     return {
         "DegreesOfFreedom": check.degrees_of_freedom,
         "FalseAlarmRate": check.false_alarm_rate,
         "Threshold": check.threshold,
-        "ShareAboveThreshold": float(np.mean(values > check.threshold)) if values.size else None,
+        "ThresholdDescription": check.threshold_sentence,
+        "ShareAboveThreshold": summary.misfit_share,
     }

@@ -365,6 +365,14 @@ REFERENCES: dict[str, Reference] = {
         1998,
         doi="10.1017/CBO9780511802256",
     ),
+    "venzon1988": Reference(
+        "article",
+        "Venzon, D. J. and Moolgavkar, S. H.",
+        "A method for computing profile-likelihood-based confidence intervals",
+        "Journal of the Royal Statistical Society, Series C (Applied Statistics) 37(1):87-94",
+        1988,
+        doi="10.2307/2347496",
+    ),
     "weigel2015": Reference(
         "article",
         "Weigel, Matthias",

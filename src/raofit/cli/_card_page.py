@@ -220,7 +220,11 @@ def _training_data(network: NetworkEstimator) -> str | None:
     of = made.get("training_set")
     if not of:
         return "signals simulated from truths drawn from the training ranges"
-    return f"a set of fingerprints simulated beforehand with seed {of['seed']}" if "seed" in of else "a set of fingerprints"
+    return (
+        f"a set of fingerprints simulated beforehand with seed {of['seed']}"
+        if "seed" in of
+        else "a set of fingerprints"
+    )
 
 
 def _shown_names(network: NetworkEstimator) -> list[str]:

@@ -55,6 +55,8 @@ class ChosenEstimator:
     slab_voxels : the most voxels to estimate between two savings; None where that is no matter of minutes.
     ranges : limits of its own, in place of the parameters' bounds.
     fixed : names of parameters it takes as known.
+    interval_factors : `interval_factors(measurements, sigma, level)` gives half-widths in standard errors (n,
+        parameter) of intervals that hold the truth, where they are known; see `raofit.cli._map_intervals`.
     """
 
     name: str
@@ -68,6 +70,7 @@ class ChosenEstimator:
     slab_voxels: int | None = None
     ranges: Bounds = dataclasses.field(default_factory=dict)
     fixed: frozenset[str] = frozenset()
+    interval_factors: Callable[[np.ndarray, np.ndarray, float], np.ndarray] | None = None
 
     @property
     def gives_all(self) -> bool:
@@ -264,6 +267,9 @@ def _trained(
     def estimate(measurements: np.ndarray, sigma: np.ndarray, _known: KnownVoxels) -> Estimate:
         return network.estimate(measurements[:, order], sigma=sigma)
 
+    def interval_factors(measurements: np.ndarray, sigma: np.ndarray, level: float) -> np.ndarray:
+        return network.interval_factors(level, snr=network.snr_of(measurements[:, order], sigma))
+
     sentence = (
         f"Network ({source}) trained for {network.noise_name} noise at {_trained_for(network)}: {_character(network)}; "
         "the standard-error maps state the scatter, not that bias."
@@ -282,6 +288,7 @@ def _trained(
         tuple(_snr_warnings(network, level) + leanings(network, level.snr)),
         settings,
         n_fitted=0,
+        interval_factors=interval_factors,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from raofit.cli._map_estimator import ChosenEstimator
+from raofit.cli._map_intervals import MapIntervals
 from raofit.cli._map_summary import MapSummary
 from raofit.core.status import Status
 from raofit.engine import ResidualCheck, Slab
@@ -66,7 +67,10 @@ def write_maps(
         write_map(
             folder / f"{parameter.name}_std.nii.gz", slabs(lambda slab, k=index: slab.standard_errors[..., k]), series
         )
-        about = {"Description": f"standard error of {parameter.name} (one standard deviation)"}
+        about = {
+            "Description": f"standard error of {parameter.name} (one standard deviation of its scatter, not its bias; "
+            "`raofit map --intervals 0.95` writes intervals that hold the truth)"
+        }
         write_json(folder / f"{parameter.name}_std.json", sidecar | about | dict(shared))
     for name in () if check is None else check.names:
         write_map(folder / f"{name}.nii.gz", slabs(lambda slab, name=name: slab.diagnostics[name]), series)
@@ -86,6 +90,32 @@ def write_maps(
         status |= {"FalseAlarmRate": check.false_alarm_rate, "FalseAlarmRateDescription": _FALSE_ALARMS}
     write_json(folder / "status.json", status | dict(shared))
     write_json(folder / "raofit.json", shared)
+
+
+def write_intervals(
+    folder: Path,
+    shards: Shards,
+    edges: tuple[tuple[int, int], ...],
+    series: Series,
+    chosen: ChosenEstimator,
+    intervals: MapIntervals,
+    shared: Mapping[str, Any],
+    *,
+    fill: float,
+) -> None:
+    """Write NAME_lower.nii.gz and NAME_upper.nii.gz per parameter, with sidecars."""
+    for parameter in chosen.parameters:
+        for side in ("lower", "upper"):
+            name = f"{parameter.name}_{side}"
+            slabs = (np.nan_to_num(slab.diagnostics[name], nan=fill) for slab in shards.read_all(edges))
+            write_map(folder / f"{name}.nii.gz", slabs, series)
+            content = {
+                "Description": f"{side} end of the interval of {parameter.name}",
+                "Units": parameter.unit,
+                "Level": intervals.level,
+                "Method": intervals.sentence,
+            }
+            write_json(folder / f"{name}.json", content | dict(shared))
 
 
 def _quartiles(values: np.ndarray) -> np.ndarray | None:

@@ -1,4 +1,7 @@
-"""The literature behind the code: keys as they stand in docstrings ([epstein2022]), and BibTeX for them."""
+"""The literature behind the code: keys as they stand in docstrings ([epstein2022]), and BibTeX for them.
+
+As many lines as there are publications call for: one list, so that no key is given twice.
+"""
 
 import dataclasses
 import inspect

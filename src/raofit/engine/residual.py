@@ -15,7 +15,7 @@ from raofit.noise import NOISE_MODELS
 from raofit.noise.sigma_estimation import magnitude_variance_factor
 from raofit.noise.squared_residual import magnitude_sum_limit
 
-FALSE_ALARM_RATE = 1e-3
+FALSE_ALARM_RATE = 0.01
 _SMALLEST_BATCH = 256
 _AT_ONCE_VALUES = 1 << 24  # simulated samples held at once
 

@@ -87,9 +87,7 @@ def profile_intervals(
 class _Profile:
     """The profile likelihood of one parameter of many voxels."""
 
-    def __init__(
-        self, fit: MaximumLikelihood, measurements: np.ndarray, estimate: Estimate, name: str, known: Known
-    ):
+    def __init__(self, fit: MaximumLikelihood, measurements: np.ndarray, estimate: Estimate, name: str, known: Known):
         self._fit, self._measurements, self._name, self._known = fit, measurements, name, known
         self.index = fit.parameter_names.index(name)
         self._is_alone = len(known) + 1 == len(fit.parameter_names)

@@ -1,4 +1,4 @@
-"""Intervals by profile likelihood: those of the standard error where the likelihood is a parabola, and right near bounds."""
+"""Intervals by profile likelihood: ± z standard errors where the likelihood is a parabola, and right near bounds."""
 
 import numpy as np
 import pytest

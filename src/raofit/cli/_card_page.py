@@ -220,11 +220,7 @@ def _training_data(network: NetworkEstimator) -> str | None:
     of = made.get("training_set")
     if not of:
         return "signals simulated from truths drawn from the training ranges"
-    return (
-        f"a set of fingerprints simulated beforehand with seed {of['seed']}"
-        if "seed" in of
-        else "a set of fingerprints"
-    )
+    return "a set of fingerprints" + (f", simulated beforehand with seed {of['seed']}" if "seed" in of else "")
 
 
 def _shown_names(network: NetworkEstimator) -> list[str]:

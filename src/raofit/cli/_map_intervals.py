@@ -141,7 +141,7 @@ def _simulated(
     """Half-widths in standard errors that hold the truth in the share `level` of simulated voxels like these."""
     truth_key, noise_key = jax.random.split(jax.random.key(seed))
     n_draws = _DRAWS if model.lanes_at_once is None else _FEW_DRAWS
-    truths = np.asarray(Prior.typical(model, _ranges(model, chosen, limits)).sample(truth_key, n_draws))
+    truths = np.asarray(Prior.typical(model, _ranges(chosen, limits)).sample(truth_key, n_draws))
     for name in chosen.fixed - known:
         truths[:, model.parameter_names.index(name)] = chosen.settings["Grid"][name][0]
     sigma = np.full(n_draws, 1.0 / snr)
@@ -160,7 +160,7 @@ def _simulated(
     return np.nan_to_num(factors, nan=0.0)  # of what is known, which has no error
 
 
-def _ranges(model: AbstractSignalModel, chosen: ChosenEstimator, limits: np.ndarray) -> dict[str, tuple[float, float]]:
+def _ranges(chosen: ChosenEstimator, limits: np.ndarray) -> dict[str, tuple[float, float]]:
     """Typical ranges within the limits of the estimate."""
     ranges = {}
     for parameter, (low, high) in zip(chosen.parameters, limits, strict=True):

@@ -70,7 +70,7 @@ class ResidualCheck:
 
     @property
     def threshold(self) -> float:
-        """The χ²/ν above which a voxel is marked, but for magnitudes near the noise floor; infinite if ν is not positive."""
+        """The χ²/ν above which a voxel is marked, magnitudes near the noise floor aside; infinite unless ν > 0."""
         freedom = self.degrees_of_freedom
         return float(scipy.special.chdtri(freedom, self.false_alarm_rate)) / freedom if freedom > 0 else np.inf
 

@@ -4,7 +4,8 @@ A standard error describes a likelihood that is a parabola. Where it is not, at 
 the set of values that the measurement does not speak against:
 
     1. with one parameter held at x, all others are fitted again: the profile −log L_p(x);
-    2. the interval ends where 2·(log L(x̂) − log L_p(x)) reaches the quantile of χ² with one degree of freedom [venzon1988];
+    2. the interval ends where 2·(log L(x̂) − log L_p(x)) reaches the quantile of χ² with one degree of freedom
+       [venzon1988];
     3. where it does not inside the bounds, the bound is the end.
 
 Each end is found between the estimate and the bound by the Illinois method on √(2·(log L(x̂) − log L_p(x))), which is a

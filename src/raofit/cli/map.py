@@ -140,7 +140,7 @@ def map_image(
         Share of voxels that noise alone would mark as a misfit.
     intervals
         Also write NAME_lower and NAME_upper, the ends of intervals that hold the truth with this probability, such as
-        0.95: of mle by profile likelihood, inside the bounds (about 16 fits per parameter); of a network with the
+        0.95: of mle by profile likelihood, inside the bounds (28 fits per parameter); of a network with the
         factors of its card (0.5, 0.68 or 0.95); else with factors from a simulation at the SNR of the data.
     fill
         What maps hold where there is no estimate.

@@ -57,6 +57,7 @@ def card_facts(network: NetworkEstimator) -> dict[str, str]:
         "network": f"{len(sizes) - 2} hidden layers, {network.weights.size} weights",
         "labels": recipe.get("labels"),
         "loss weights": recipe.get("weights"),
+        "training data": _training_data(network),
         "training samples": made.get("n_training", recipe.get("n_training")),
         "epochs": made.get("epochs"),
         "training time": f"{made['training_seconds']:.4g} s" if "training_seconds" in made else None,
@@ -224,7 +225,19 @@ def _measured(network: NetworkEstimator) -> str:
     card = network.card
     if not card_entries(network):
         return NOT_MEASURED
-    return f"{card['n_truths']} truths from the training ranges, {card['n_repeats']} noise draws each"
+    words = f"{card['n_truths']} truths from the training ranges, {card['n_repeats']} noise draws each"
+    return words + (f"; measured again with seed {card['seed']} by raofit {card['raofit']}" if "seed" in card else "")
+
+
+def _training_data(network: NetworkEstimator) -> str | None:
+    """Where the measurements it was trained on come from."""
+    made = network.provenance
+    if not made:
+        return None
+    of = made.get("training_set")
+    if not of:
+        return "signals simulated from truths drawn from the training ranges"
+    return "a set of fingerprints" + (f", simulated beforehand with seed {of['seed']}" if "seed" in of else "")
 
 
 def _shown_names(network: NetworkEstimator) -> list[str]:

@@ -56,6 +56,8 @@ class ChosenEstimator:
     ranges : limits of its own, in place of the parameters' bounds.
     fixed : names of parameters it takes as known.
     network : the network whose estimates these are, or are made from.
+    interval_factors : `interval_factors(measurements, sigma, level)` gives half-widths in standard errors (n,
+        parameter) of intervals that hold the truth, where they are known; see `raofit.cli._map_intervals`.
     """
 
     name: str
@@ -70,6 +72,7 @@ class ChosenEstimator:
     ranges: Bounds = dataclasses.field(default_factory=dict)
     fixed: frozenset[str] = frozenset()
     network: NetworkEstimator | None = None
+    interval_factors: Callable[[np.ndarray, np.ndarray, float], np.ndarray] | None = None
 
     @property
     def gives_all(self) -> bool:
@@ -268,6 +271,9 @@ def _trained(
     def estimate(measurements: np.ndarray, sigma: np.ndarray, _known: KnownVoxels) -> Estimate:
         return network.estimate(measurements[:, order], sigma=sigma)
 
+    def interval_factors(measurements: np.ndarray, sigma: np.ndarray, level: float) -> np.ndarray:
+        return network.interval_factors(level, snr=network.snr_of(measurements[:, order], sigma))
+
     sentence = (
         f"Network ({source}) trained for {network.noise_name} noise at {_trained_for(network)}: {_character(network)}; "
         "the standard-error maps state the scatter, not that bias."
@@ -287,6 +293,7 @@ def _trained(
         settings,
         n_fitted=0,
         network=network,
+        interval_factors=interval_factors,
     )
 
 

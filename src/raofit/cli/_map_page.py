@@ -87,7 +87,8 @@ def doubts(
 ) -> list[str]:
     """Sentences about parameters that should not be trusted, and why; empty if there are none."""
     found = list(chosen.warnings)
-    unseen = summary.counts.get(Status.OUT_OF_RANGE, 0) / max(summary.n_voxels, 1)
+    of_unseen = (Status.OUT_OF_RANGE, Status.OUT_OF_RANGE_MISFIT)
+    unseen = sum(summary.counts.get(status, 0) for status in of_unseen) / max(summary.n_voxels, 1)
     if unseen > _MANY_ON_BOUND:
         found.append(f"{unseen:.0%} of the voxels are unlike anything the network was trained on (see the status map).")
     if check is not None and (sentence := misfit_doubt(check, summary)):

@@ -23,15 +23,9 @@ DIAGNOSTICS = (
 )
 
 
-def misfit_share(check: ResidualCheck, summary: MapSummary) -> float:
-    """Share of the voxels with an estimate whose residual exceeds the threshold, whatever else their status says."""
-    values = summary.diagnostics["residual"]
-    return float(np.mean(values > check.threshold)) if values.size else 0.0
-
-
 def misfit_doubt(check: ResidualCheck, summary: MapSummary) -> str | None:
     """A sentence if far more voxels are unexplained than noise makes."""
-    share = misfit_share(check, summary)
+    share = summary.misfit_share or 0.0
     if share <= max(_FAR_MORE * check.false_alarm_rate, _LEAST_SHARE):
         return None
     return (
@@ -48,13 +42,10 @@ def residual_blocks(
     middle = "none" if not relative.size else f"{np.nanmedian(relative):.2%} of the measurement"
     blocks: list[Paragraph] = []
     if check.degrees_of_freedom > 0 and values.size:
-        marked = summary.counts.get(Status.MISFIT, 0)
         blocks.append(
             Paragraph(
-                f"Noise alone would make the reduced chi-square exceed {check.threshold:.3g} in "
-                f"{check.false_alarm_rate:.2%} of the voxels ({check.degrees_of_freedom} degrees of freedom). It does "
-                f"in {misfit_share(check, summary):.2%}; {marked} of these have no other reservation and are marked "
-                f"MISFIT. Median reduced chi-square {np.nanmedian(values):.3g}; median residual {middle}."
+                f"{check.threshold_sentence} {summary.misfit_share or 0.0:.2%} of the voxels are beyond, and marked as "
+                f"misfits. Median reduced chi-square {np.nanmedian(values):.3g}; median residual {middle}."
             )
         )
     else:

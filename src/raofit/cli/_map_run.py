@@ -22,8 +22,9 @@ from raofit import noise
 from raofit.cli._crb_page import short_protocol
 from raofit.cli._invocation import command
 from raofit.cli._map_estimator import ChosenEstimator, check_network, choose_estimator
-from raofit.cli._map_files import write_maps
+from raofit.cli._map_files import write_intervals, write_maps
 from raofit.cli._map_input import MapInput, open_input
+from raofit.cli._map_intervals import MapIntervals, check_level, map_intervals
 from raofit.cli._map_page import map_report
 from raofit.cli._map_summary import summarize
 from raofit.cli._map_viewer import collect_voxels
@@ -71,7 +72,8 @@ class MapOptions:
     snr: float | None = None
     seed: int = 0
     residual: bool = True
-    false_alarms: float = 1e-3
+    false_alarms: float = 0.01
+    intervals: float | None = None
     fill: float = 0.0
     memory_bytes: int = 512 << 20
     force: bool = False
@@ -121,6 +123,11 @@ def make_maps(options: MapOptions) -> list[str]:
         check = None
         if options.residual and chosen.gives_all:
             check = ResidualCheck(model, chosen.noise_name, chosen.n_fitted, options.false_alarms)
+        intervals = None
+        if options.intervals is not None:
+            intervals = map_intervals(
+                options.intervals, found, chosen, _of(chosen, bounds), limits, level.snr, options.seed
+            )
         edges = slab_edges(
             series.shape,
             memory_bytes=options.memory_bytes,
@@ -128,11 +135,13 @@ def make_maps(options: MapOptions) -> list[str]:
             most_voxels=chosen.slab_voxels,
         )
         settings = _settings(options, model, limits, level, chosen)
+        if intervals is not None:
+            settings["Intervals"] = {"Level": intervals.level, "Factors": intervals.settings}
         watch = Stopwatch()
         with new_folder(options.out, force=options.force) as work:
             shards = Shards(_resume_folder(options.out, settings, record))
             try:
-                _estimate_slabs(found, level, chosen, check, edges, shards, progress, watch)
+                _estimate_slabs(found, level, chosen, check, intervals, edges, shards, progress, watch)
                 summary = summarize(shards.read_all(edges), mask, len(chosen.parameters), limits)
                 seconds = {
                     "Seconds": round(time.perf_counter() - started, 2),
@@ -145,6 +154,8 @@ def make_maps(options: MapOptions) -> list[str]:
                 )
                 noted = () if check is None else check.names
                 voxels = collect_voxels(shards.read_all(edges), mask, len(chosen.parameters), noted)
+                if intervals is not None:
+                    write_intervals(work, shards, edges, series, chosen, intervals, shared, fill=options.fill)
                 page = map_report(options, found, level, chosen, check, limits, summary, voxels, shared)
                 write_report(work / "report.html", page)
             except KeyboardInterrupt:
@@ -164,6 +175,7 @@ def _check(options: MapOptions) -> None:
     """Raise for options that are wrong whatever the data are."""
     if not 0 < options.false_alarms < 1:
         raise RaofitError(f"--false-alarms {options.false_alarms:g}: expected a share of voxels between 0 and 1")
+    check_level(options.intervals)
     if options.known and options.estimator in ("network", "one-step"):
         raise RaofitError("--known: a network takes no known values; choose --estimator mle or dictionary")
     if options.estimator != "dictionary":
@@ -189,6 +201,7 @@ def _estimate_slabs(
     level: NoiseLevel,
     chosen: ChosenEstimator,
     check: ResidualCheck | None,
+    intervals: MapIntervals | None,
     edges: tuple[tuple[int, int], ...],
     shards: Shards,
     progress,
@@ -199,6 +212,8 @@ def _estimate_slabs(
     def estimate(measurements: np.ndarray, sigma: np.ndarray, known: Mapping[str, np.ndarray]) -> Estimate:
         started = time.perf_counter()
         estimated = chosen.estimate(measurements, sigma, known)
+        if intervals is not None:
+            estimated = intervals(estimated, measurements, sigma, known)
         watch.estimating += time.perf_counter() - started
         started = time.perf_counter()
         checked = estimated if check is None else check(estimated, measurements, sigma)
@@ -216,7 +231,7 @@ def _estimate_slabs(
         known=found.known,
         n_parameters=len(chosen.parameters),
         is_magnitude=noise.NOISE_MODELS[chosen.noise_name].is_magnitude,
-        diagnostics=() if check is None else check.names,
+        diagnostics=(*(() if check is None else check.names), *(() if intervals is None else intervals.diagnostics)),
         progress=progress,
         n_done=sum(int(np.count_nonzero(mask[cut])) for cut in cuts),
     )

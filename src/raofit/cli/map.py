@@ -41,7 +41,8 @@ def map_image(
     snr: Annotated[float | None, _ESTIMATOR] = None,
     seed: Annotated[int, _ESTIMATOR] = 0,
     residual: Annotated[bool, _OUTPUT] = True,
-    false_alarms: Annotated[float, _OUTPUT] = 1e-3,
+    false_alarms: Annotated[float, _OUTPUT] = 0.01,
+    intervals: Annotated[float | None, _OUTPUT] = None,
     fill: Annotated[Literal["0", "nan"], _OUTPUT] = "0",
     memory: Annotated[int, _OUTPUT] = 512,
     force: Annotated[bool, _FLAG, _OUTPUT] = False,
@@ -136,7 +137,11 @@ def map_image(
         Write the residual maps, and mark voxels the model does not explain. After a network, this takes most of the
         time: one simulation per voxel.
     false_alarms
-        Share of voxels that noise alone would mark.
+        Share of voxels that noise alone would mark as a misfit.
+    intervals
+        Also write NAME_lower and NAME_upper, the ends of intervals that hold the truth with this probability, such as
+        0.95: of mle by profile likelihood, inside the bounds (28 fits per parameter); of a network with the
+        factors of its card (0.5, 0.68 or 0.95); else with factors from a simulation at the SNR of the data.
     fill
         What maps hold where there is no estimate.
     memory
@@ -175,6 +180,7 @@ def map_image(
             seed=seed,
             residual=residual,
             false_alarms=false_alarms,
+            intervals=intervals,
             fill=float(fill),
             memory_bytes=memory << 20,
             force=force,

@@ -1,4 +1,7 @@
-"""The literature behind the code: keys as they stand in docstrings ([epstein2022]), and BibTeX for them."""
+"""The literature behind the code: keys as they stand in docstrings ([epstein2022]), and BibTeX for them.
+
+As many lines as there are publications call for: one list, so that no key is given twice.
+"""
 
 import dataclasses
 import inspect
@@ -364,6 +367,14 @@ REFERENCES: dict[str, Reference] = {
         "Cambridge University Press",
         1998,
         doi="10.1017/CBO9780511802256",
+    ),
+    "venzon1988": Reference(
+        "article",
+        "Venzon, D. J. and Moolgavkar, S. H.",
+        "A method for computing profile-likelihood-based confidence intervals",
+        "Journal of the Royal Statistical Society, Series C (Applied Statistics) 37(1):87-94",
+        1988,
+        doi="10.2307/2347496",
     ),
     "weigel2015": Reference(
         "article",

@@ -1,6 +1,5 @@
 """One-step estimation: a single Fisher-scoring step from another estimator's estimate."""
 
-import os
 from typing import Literal
 
 import equinox as eqx
@@ -110,14 +109,13 @@ class OneStep:
             bounds = self.bounds.astype(self._dtype)
             return _step(self._objective, self.n_steps, rows, inverse_sigma, bounds, starts)
 
-        n_workers = (os.cpu_count() or 1) if jax.default_backend() == "cpu" and self.model.is_differentiable else 1
         found = solve_rows(
             solve,
             rows,
             self.noise,
             batch,
             np.where(is_missing[:, None], stand_in, starts),
-            two_sizes(len(rows), small=_SMALL_CHUNK, large=_CHUNK, n_workers=n_workers),
+            two_sizes(len(rows), self.model, small=_SMALL_CHUNK, large=_CHUNK),
             dtype=self._dtype,
             stage="one-step estimation",
             progress=self._progress,

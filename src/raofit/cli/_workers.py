@@ -102,13 +102,15 @@ class _Cluster:
         # The function is a task too: the scheduler can have it made again wherever it is lost.
         shared = client.submit(bytes, cloudpickle.dumps(function), pure=False)
         try:
-            while True:
+            found: list[tuple[int, Any]] = []
+            while True:  # first give the workers something to do, then the caller
                 for number, task in itertools.islice(numbered, waiting.room):
                     content = cloudpickle.dumps(task.content)
                     waiting.add(client.submit(run_task, shared, content, facts_here(), pure=False), number, task.name)
+                yield from found
                 if not waiting.names:
                     return
-                yield from waiting.finished()
+                found = waiting.finished()
         finally:
             with contextlib.suppress(Exception):  # the connection may be gone
                 client.cancel([shared, *waiting.names], force=True)
@@ -161,7 +163,7 @@ class _Waiting:
             if alone_since is not None and time.monotonic() - alone_since > _PATIENCE_SECONDS:
                 names = "; ".join(name for _, name in self.names.values())
                 raise RaofitError(
-                    f"no worker is left, and none came within {_PATIENCE_SECONDS:g} s; what they did not finish: {names}; "
+                    f"no worker is left, and none came within {_PATIENCE_SECONDS:g} s; they did not finish: {names}; "
                     "start workers and repeat the command"
                 )
 

@@ -116,6 +116,10 @@ class _Cluster:
                 client.cancel([shared, *waiting.names], force=True)
 
 
+class _LostError(Exception):
+    """A result that was there is gone."""
+
+
 class _Waiting:
     """The tasks that are on their way."""
 
@@ -145,9 +149,11 @@ class _Waiting:
         try:
             found = []
             for future in self._done(distributed):
-                number, name = self.names.pop(future)
-                found.append((number, self._result(distributed, future, name)))
-                future.release()
+                number, name = self.names[future]
+                with contextlib.suppress(_LostError):  # it is being done again
+                    found.append((number, self._result(distributed, future, name)))
+                    del self.names[future]
+                    future.release()
         except (asyncio.CancelledError, concurrent.futures.CancelledError, distributed.comm.CommClosedError) as error:
             raise RaofitError(
                 "the connection to the Dask scheduler was lost; start it again and repeat the command"
@@ -169,7 +175,11 @@ class _Waiting:
 
     def _result(self, distributed: Any, future: Any, name: str) -> Any:
         try:
-            return future.result()
+            return future.result(timeout=_PATIENCE_SECONDS)
+        except TimeoutError as error:  # the worker ended with the result in its memory
+            if future.status == "error":
+                raise
+            raise _LostError from error
         except distributed.KilledWorker as error:
             raise RaofitError(
                 f"{name}: this task ended {error.allowed_failures + 1} workers, one after the other, the last on "

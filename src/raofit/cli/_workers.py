@@ -192,6 +192,7 @@ def _connected(address: str) -> Any:
     import distributed
 
     try:
+        asyncio.run(_answer(address))
         client = distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, distributed.comm.CommClosedError) as error:
         raise RaofitError(
@@ -206,6 +207,19 @@ def _connected(address: str) -> Any:
             f"--scheduler {address}: it has no workers; start some with: dask worker {address} --nthreads 1"
         ) from error
     return client
+
+
+async def _answer(address: str) -> None:
+    """Raise unless a scheduler answers in time; a client waits without end for a program that listens and is mute."""
+    import distributed
+
+    scheduler = distributed.rpc(address, connection_args=distributed.Security().get_connection_args("client"))
+    try:
+        identity = await asyncio.wait_for(scheduler.identity(), _CONNECT_SECONDS)
+    finally:
+        scheduler.close_comms()
+    if identity["type"] != "Scheduler":
+        raise ValueError(f"{address} is a {identity['type']}")
 
 
 def _check_workers(client: Any, address: str) -> None:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from raofit.cli._progress import say
-from raofit.cli._workers_side import differences, environment, facts_here, run_task, surroundings
+from raofit.cli._workers_side import dask_setup, differences, environment, facts_here, run_task, surroundings
 from raofit.core.errors import RaofitError
 from raofit.core.tasks import RunTasks, Task, in_this_process
 from raofit.core.threads import n_threads
@@ -87,6 +87,7 @@ class _Cluster:
             dashboard_address=None,
             memory_limit=0,  # a worker that is paused for its memory would wait for ever
             silence_logs=logging.CRITICAL,
+            preload=[dask_setup.__module__],
             env=environment(max(1, n_threads() // n_workers)),
         )
         self._stack.callback(cluster.close, timeout=_CONNECT_SECONDS)

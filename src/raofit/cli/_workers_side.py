@@ -5,6 +5,7 @@ import hashlib
 import os
 import pickle
 import platform
+import signal
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -51,6 +52,11 @@ def surroundings() -> tuple[str, str]:
         lines = []
     processor = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
     return jax.default_backend(), processor or platform.processor()
+
+
+def dask_setup(worker: Any) -> None:  # noqa: ARG001
+    """What Dask calls in a worker of `--workers`: Ctrl-C is the command's to answer, which then ends its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def run_task(function: bytes, content: bytes, expected: Mapping[str, str]) -> Any:

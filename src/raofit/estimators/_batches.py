@@ -21,7 +21,7 @@ from raofit.noise import AbstractNoise
 
 Solve = Callable[[np.ndarray, np.ndarray, np.ndarray, Any], dict[str, np.ndarray]]
 
-_FEW = 4  # small batches: with more voxels than they hold, a large one is worth compiling
+_FEW = 4  # batches: with more voxels than they hold, a larger size is worth compiling
 
 
 class Batches(NamedTuple):
@@ -44,12 +44,12 @@ def powers_of_two(n_voxels: int, *, smallest: int, largest: int) -> Batches:
     return Batches(size, size, n_devices)
 
 
-def two_sizes(n_voxels: int, model: AbstractSignalModel, *, small: int, large: int) -> Batches:
-    """Batches of one of two sizes, equally filled over cores and devices: few shapes, because compiling takes long."""
+def few_sizes(n_voxels: int, model: AbstractSignalModel, sizes: tuple[int, ...]) -> Batches:
+    """Batches of one of the sizes, equally filled over cores and devices: few shapes, because compiling takes long."""
     n_at_once = 1
     if model.is_differentiable:  # others call back into Python
         n_at_once = max(len(jax.local_devices()), n_threads() if jax.default_backend() == "cpu" else 1)
-    size = small if n_voxels <= _FEW * small else large
+    size = next((size for size in sizes if n_voxels <= _FEW * size), sizes[-1])
     n_rounds = max(1, -(-n_voxels // (size * n_at_once)))
     return Batches(size, max(1, -(-n_voxels // (n_rounds * n_at_once))), n_at_once)
 

@@ -16,11 +16,11 @@ from raofit.core.progress import Progress
 from raofit.estimators._batches import (
     Batches,
     as_estimate,
+    few_sizes,
     powers_of_two,
     rows_of,
     solve_rows,
     start_rows,
-    two_sizes,
     values_by_name,
 )
 from raofit.estimators._solver import Solution, minimize, unsolved
@@ -34,8 +34,8 @@ from raofit.estimators.profile_objective import ProfileObjective
 from raofit.models import AbstractSignalModel
 from raofit.noise import AbstractNoise
 
-_CHUNK = 8192
-_SMALLEST_CHUNK = 256
+_SIZES = (256, 1024, 8192)
+_SIMULATED_SIZES = (256, 8192)  # a heavy simulator takes long to compile
 _LANES = 512
 _ACCELERATOR_CHUNK = 1_048_576
 _ACCELERATOR_LANES = 131_072
@@ -237,8 +237,9 @@ class MaximumLikelihood:
 
     def _batches(self, n_voxels: int) -> Batches:
         if jax.default_backend() == "cpu":
-            return two_sizes(n_voxels, self.model, small=_SMALLEST_CHUNK, large=_CHUNK)
-        return powers_of_two(n_voxels, smallest=_SMALLEST_CHUNK, largest=_ACCELERATOR_CHUNK)
+            is_light = self.model.lanes_at_once is None
+            return few_sizes(n_voxels, self.model, _SIZES if is_light else _SIMULATED_SIZES)
+        return powers_of_two(n_voxels, smallest=_SIZES[0], largest=_ACCELERATOR_CHUNK)
 
 
 class _Settings(eqx.Module):

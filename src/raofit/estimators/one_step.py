@@ -12,7 +12,7 @@ from raofit.core.errors import RaofitError
 from raofit.core.parameter import Ranges, resolve_ranges
 from raofit.core.progress import Progress
 from raofit.core.status import Status
-from raofit.estimators._batches import as_estimate, rows_of, solve_rows, two_sizes, values_by_name
+from raofit.estimators._batches import as_estimate, few_sizes, rows_of, solve_rows, values_by_name
 from raofit.estimators._solver import Evaluation, Point, Solution, bounded_step, rounding_of
 from raofit.estimators.coordinates import Coordinates
 from raofit.estimators.describe import describe
@@ -22,8 +22,7 @@ from raofit.estimators.profile_objective import ProfileObjective
 from raofit.models import AbstractSignalModel
 from raofit.noise import AbstractNoise
 
-_SMALL_CHUNK = 256
-_CHUNK = 4096
+_SIZES = (256, 4096)
 _LANES = 128
 _LARGEST_REMAINDER = 0.5
 _NOTHING_TO_GAIN = 1e-3  # of −log L, 0.05 standard deviations: rounding may make such a start better than its step
@@ -115,7 +114,7 @@ class OneStep:
             self.noise,
             batch,
             np.where(is_missing[:, None], stand_in, starts),
-            two_sizes(len(rows), self.model, small=_SMALL_CHUNK, large=_CHUNK),
+            few_sizes(len(rows), self.model, _SIZES),
             dtype=self._dtype,
             stage="one-step estimation",
             progress=self._progress,

@@ -84,7 +84,7 @@ class _Cluster:
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # any free port; 8787 may be taken
             memory_limit=0,  # a worker that is paused for its memory would wait for ever
             silence_logs=logging.CRITICAL,
             preload=[dask_setup.__module__],
@@ -146,6 +146,7 @@ class _Waiting:
             If a task failed, ended every worker that tried it, or nobody is left to do it.
         """
         import distributed
+        from distributed.comm.core import CommClosedError
 
         try:
             found = []
@@ -155,7 +156,7 @@ class _Waiting:
                     found.append((number, self._result(distributed, future, name)))
                     del self.names[future]
                     future.release()
-        except (asyncio.CancelledError, concurrent.futures.CancelledError, distributed.comm.CommClosedError) as error:
+        except (asyncio.CancelledError, concurrent.futures.CancelledError, CommClosedError) as error:
             raise RaofitError(
                 "the connection to the Dask scheduler was lost; start it again and repeat the command"
             ) from error
@@ -195,7 +196,7 @@ def _connected(address: str) -> Any:
     try:
         asyncio.run(_answer(address))
         client = distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError, distributed.comm.CommClosedError) as error:
+    except (OSError, ValueError) as error:
         raise RaofitError(
             f"--scheduler {address}: no Dask scheduler answers there within {_CONNECT_SECONDS} s; give the address "
             "that `dask scheduler` printed when it started, such as tcp://host:8786"
@@ -216,7 +217,7 @@ async def _answer(address: str) -> None:
 
     scheduler = distributed.rpc(address, connection_args=distributed.Security().get_connection_args("client"))
     try:
-        identity = await asyncio.wait_for(scheduler.identity(), _CONNECT_SECONDS)
+        identity: Any = await asyncio.wait_for(scheduler.identity(), _CONNECT_SECONDS)
     finally:
         scheduler.close_comms()
     if identity["type"] != "Scheduler":

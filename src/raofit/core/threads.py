@@ -16,6 +16,5 @@ def n_threads() -> int:
     chosen = os.environ.get(THREADS, "")
     if chosen.isdecimal() and int(chosen) > 0:
         return int(chosen)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    affinity = getattr(os, "sched_getaffinity", None)  # of Linux
+    return (os.cpu_count() or 1) if affinity is None else len(affinity(0))

@@ -21,7 +21,7 @@ import raofit
 from raofit import noise as noise_models
 from raofit.engine import ResidualCheck
 from raofit.evaluation import evaluate, evaluation_grid
-from raofit.evaluation.evaluate import draw_measurements
+from raofit.evaluation.chunks import draw_measurements
 from raofit.evaluation.tables import summarize
 from raofit.models import AbstractSignalModel, build
 

@@ -22,6 +22,7 @@ from raofit.cli._map_dictionary import stated_grid
 from raofit.cli._options import parse_bounds
 from raofit.cli._progress import progress_bar
 from raofit.core.errors import RaofitError
+from raofit.core.tasks import RunTasks
 from raofit.estimators.dictionary_matching import DictionaryMatching
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
 from raofit.estimators.network import NetworkEstimator
@@ -70,7 +71,7 @@ class _Truths:
     words: str
 
 
-def measured_comparison(options: CompareOptions) -> Measured:
+def measured_comparison(options: CompareOptions, run: RunTasks) -> Measured:
     """Every estimator at every truth and SNR."""
     of = options.evaluated
     _check(options)
@@ -85,7 +86,7 @@ def measured_comparison(options: CompareOptions) -> Measured:
     for snr in of.snr or trained_snrs(first):
         noise = noise_models.build(noise_name, 1.0 / snr)
         estimators = networks | _fit(of, truths.model, noise) | matching
-        evaluations[snr] = _evaluations(of, estimators, truths, noise, f"SNR {snr:g}")
+        evaluations[snr] = _evaluations(of, estimators, truths, noise, run, f"SNR {snr:g}")
     words = f"{truths.model.name}, {truths.model.n_measurements} measurements, {noise_name} noise"
     ranges = {name: network.snr_range for name, network in networks.items()}
     return Measured(compared(evaluations, truths.names), ranges, words, truths.words)
@@ -157,7 +158,12 @@ def _matching(options: CompareOptions, model: AbstractSignalModel) -> dict[str, 
 
 
 def _evaluations(
-    of: EvaluateOptions, estimators: Mapping[str, Estimator], truths: _Truths, noise: AbstractNoise, words: str
+    of: EvaluateOptions,
+    estimators: Mapping[str, Estimator],
+    truths: _Truths,
+    noise: AbstractNoise,
+    run: RunTasks,
+    words: str,
 ) -> dict[str, Evaluation]:
     """All estimators see the same noise; signs that a network does not tell count for none of them."""
     networks = [estimator for estimator in estimators.values() if isinstance(estimator, NetworkEstimator)]
@@ -167,7 +173,7 @@ def _evaluations(
         for name, estimator in estimators.items():
             found[name] = evaluate(
                 estimator, truths.model, noise, truths.points, of.n_repeats, jax.random.key(of.seed),
-                signals=truths.signals, bound=bound, magnitudes=magnitudes,
+                signals=truths.signals, bound=bound, magnitudes=magnitudes, run=run,
                 progress=lambda event, name=name: progress(dataclasses.replace(event, stage=f"{name}, {words}")),
             )  # fmt: skip
     return found

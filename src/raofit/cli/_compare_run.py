@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from raofit.cli._compare_estimators import CompareOptions, Measured, measured_comparison
 from raofit.cli._evaluate_set_run import print_weighted
 from raofit.cli._invocation import command
+from raofit.core.tasks import RunTasks
 from raofit.evaluation import Evaluation
 from raofit.evaluation.comparison import Comparison
 from raofit.evaluation.tables import Curve, result_columns
@@ -21,11 +22,11 @@ from raofit.report import write_report
 from raofit.report.comparison import FRONTIER, ComparisonPage, buys, comparison_report
 
 
-def run_comparison(options: CompareOptions) -> None:
+def run_comparison(options: CompareOptions, run: RunTasks) -> None:
     """Compare, print the table and the sentences, and write the folder."""
     of = options.evaluated
     require_free(of.out, force=of.force)
-    measured = measured_comparison(options)
+    measured = measured_comparison(options, run)
     sentences = buys(measured.comparison, measured.snr_ranges)
     columns = weighted_columns(measured.comparison.summaries)
     _write(options, measured, sentences, columns)

@@ -24,8 +24,8 @@ from raofit.core.errors import RaofitError
 from raofit.estimators.estimate import Estimate
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
 from raofit.estimators.profile_intervals import profile_intervals
+from raofit.evaluation.chunks import draw_measurements
 from raofit.evaluation.coverage import LEVELS, calibrated_factors
-from raofit.evaluation.evaluate import draw_measurements
 from raofit.models import AbstractSignalModel
 from raofit.training.prior import Prior
 

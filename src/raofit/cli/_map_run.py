@@ -12,7 +12,6 @@ import functools
 import hashlib
 import json
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +32,9 @@ from raofit.cli._options import parse_bounds
 from raofit.cli._progress import progress_bar, say
 from raofit.core.errors import RaofitError
 from raofit.core.parameter import resolve_ranges
+from raofit.core.progress import Progress
+from raofit.core.tasks import RunTasks, in_this_process
 from raofit.engine import ResidualCheck, map_volume, slab_axis, slab_edges
-from raofit.estimators.estimate import Estimate
 from raofit.io.output import new_folder, require_free, require_replaceable
 from raofit.io.provenance import provenance
 from raofit.io.shards import Shards
@@ -86,23 +86,15 @@ def default_estimator(network: Path | None, dictionary: Path | None, grid: tuple
     return "mle" if network is None else "network"
 
 
-@dataclasses.dataclass
-class Stopwatch:
-    """Seconds spent in the estimator and in the residual, compilation included."""
-
-    estimating: float = 0.0
-    checking: float = 0.0
-
-
-def run_map(options: MapOptions) -> None:
+def run_map(options: MapOptions, run: RunTasks) -> None:
     """Make the maps of one series, write their folder, and say on standard output what they show."""
-    for sentence in make_maps(options):
+    for sentence in make_maps(options, run):
         print(sentence)
     print(f"Written to {options.out} (open {options.out / 'report.html'})")
 
 
-def make_maps(options: MapOptions) -> list[str]:
-    """Make the maps of one series and write their folder; what they show, in sentences."""
+def make_maps(options: MapOptions, run: RunTasks = in_this_process) -> list[str]:
+    """Make the maps of one series, estimated where `run` says, and write their folder; what they show, in sentences."""
     require_free(options.out, force=options.force)
     require_replaceable(options.out)
     started = time.perf_counter()
@@ -137,16 +129,17 @@ def make_maps(options: MapOptions) -> list[str]:
         settings = _settings(options, model, limits, level, chosen)
         if intervals is not None:
             settings["Intervals"] = {"Level": intervals.level, "Factors": intervals.settings}
-        watch = Stopwatch()
         with new_folder(options.out, force=options.force) as work:
             shards = Shards(_resume_folder(options.out, settings, record))
             try:
-                _estimate_slabs(found, level, chosen, check, intervals, edges, shards, progress, watch)
+                estimating, checking = _estimate_slabs(
+                    found, level, chosen, check, intervals, edges, shards, run, progress
+                )
                 summary = summarize(shards.read_all(edges), mask, len(chosen.parameters), limits)
                 seconds = {
                     "Seconds": round(time.perf_counter() - started, 2),
-                    "SecondsEstimating": round(watch.estimating, 2),
-                    "SecondsChecking": round(watch.checking, 2),
+                    "SecondsEstimating": round(estimating, 2),
+                    "SecondsChecking": round(checking, 2),
                 }
                 shared = {"Settings": settings} | seconds | record
                 write_maps(
@@ -204,39 +197,33 @@ def _estimate_slabs(
     intervals: MapIntervals | None,
     edges: tuple[tuple[int, int], ...],
     shards: Shards,
-    progress,
-    watch: Stopwatch,
-) -> None:
+    run: RunTasks,
+    progress: Progress,
+) -> np.ndarray:
+    """Seconds spent in the estimator and in the residual check, compilation included, over all who shared the work."""
     mask, axis = found.mask, slab_axis(found.series.shape)
-
-    def estimate(measurements: np.ndarray, sigma: np.ndarray, known: Mapping[str, np.ndarray]) -> Estimate:
-        started = time.perf_counter()
-        estimated = chosen.estimate(measurements, sigma, known)
-        if intervals is not None:
-            estimated = intervals(estimated, measurements, sigma, known)
-        watch.estimating += time.perf_counter() - started
-        started = time.perf_counter()
-        checked = estimated if check is None else check(estimated, measurements, sigma)
-        watch.checking += time.perf_counter() - started
-        return checked
-
     missing = shards.missing(edges)
     cuts = [(*[slice(None)] * axis, slice(*edge)) for edge in set(edges) - set(missing)]
     slabs = map_volume(
         functools.partial(found.series.read, axis=axis),
-        estimate,
+        chosen.estimate,
         mask,
         missing,
         sigma=level.sigma,
         known=found.known,
         n_parameters=len(chosen.parameters),
         is_magnitude=noise.NOISE_MODELS[chosen.noise_name].is_magnitude,
-        diagnostics=(*(() if check is None else check.names), *(() if intervals is None else intervals.diagnostics)),
+        check=check,
+        intervals=intervals,
+        run=run,
         progress=progress,
         n_done=sum(int(np.count_nonzero(mask[cut])) for cut in cuts),
     )
+    seconds = np.zeros(2)
     for slab in slabs:
         shards.save(slab)
+        seconds += slab.seconds
+    return seconds
 
 
 def _settings(

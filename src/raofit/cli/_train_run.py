@@ -9,6 +9,7 @@ from raofit.cli._options import default_noise, stated_model
 from raofit.cli._progress import progress_bar, say
 from raofit.cli._train_files import kept_on_interrupt
 from raofit.core.errors import RaofitError
+from raofit.core.tasks import RunTasks
 from raofit.io.network_file import load_network, save_network
 from raofit.io.output import require_free
 from raofit.io.recipe_file import DRAWING, read_recipe
@@ -51,7 +52,7 @@ class TrainOptions:
         return {name: value for name, value in given.items() if value is not None}
 
 
-def run_training(options: TrainOptions) -> None:
+def run_training(options: TrainOptions, run: RunTasks) -> None:
     """Train or continue, save, and print the card."""
     require_free(options.out, force=options.force)
     stated = _stated_recipe(options)
@@ -76,7 +77,7 @@ def run_training(options: TrainOptions) -> None:
         say(f"Continuing from {state.path}")
     try:
         with progress_bar() as progress, kept_on_interrupt(state.path):
-            network = train_network(built, settings, initial=initial, progress=progress, checkpoint=state)
+            network = train_network(built, settings, initial=initial, run=run, progress=progress, checkpoint=state)
     except RaofitError:
         if not is_resumed:
             state.remove()  # a training that cannot succeed is no use resuming

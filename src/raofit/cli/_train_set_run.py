@@ -14,6 +14,7 @@ from raofit.cli._train_files import kept_on_interrupt
 from raofit.cli._train_run import TrainOptions
 from raofit.core.errors import RaofitError
 from raofit.core.progress import Progress
+from raofit.core.tasks import RunTasks
 from raofit.estimators.network import NetworkEstimator
 from raofit.io.network_file import load_network, save_network
 from raofit.io.output import require_free
@@ -32,7 +33,7 @@ _OF_THE_SET = ("model", *PROTOCOL_OPTIONS)  # options that a training set answer
 _OF_DRAWN_SIGNALS = ("labels", "alpha", "noise", "preset")
 
 
-def run_set_training(options: TrainOptions, training_set: Path) -> None:
+def run_set_training(options: TrainOptions, training_set: Path, run: RunTasks) -> None:
     """Train or continue on a simulated set, save, and print the card."""
     require_free(options.out, force=options.force)
     _check_options(options)
@@ -58,7 +59,7 @@ def run_set_training(options: TrainOptions, training_set: Path) -> None:
         say(f"Continuing from {path}")
     try:
         with progress_bar() as progress, kept_on_interrupt(path):
-            network = _trained(samples, training, initial, stages, progress)
+            network = _trained(samples, training, initial, stages, run, progress)
     except RaofitError:
         if not is_resumed:
             shutil.rmtree(path, ignore_errors=True)  # a training that cannot succeed is no use resuming
@@ -74,6 +75,7 @@ def _trained(
     training: Training,
     initial: NetworkEstimator | None,
     stages: StageFolder,
+    run: RunTasks,
     progress: Progress,
 ) -> NetworkEstimator:
     """The network of the last recipe; a start that is finished is read back, so that resuming changes nothing."""
@@ -84,6 +86,7 @@ def _trained(
             recipe,
             data=samples,
             initial=initial,
+            run=run,
             progress=lambda event: progress(dataclasses.replace(event, stage=name)),
             checkpoint=CheckpointFile(stages.file(name, ".checkpoint")),
         )

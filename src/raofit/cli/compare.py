@@ -8,6 +8,7 @@ from cyclopts import Parameter
 _FLAG = Parameter(negative=())
 _ESTIMATOR = Parameter(group="Estimator")
 _SIMULATION = Parameter(group="Simulation")
+_WORKERS = Parameter(group="Workers")
 _OUTPUT = Parameter(group="Output")
 
 
@@ -31,6 +32,8 @@ def compare(
     values: Annotated[int, _SIMULATION] = 10,
     repeats: Annotated[int, _SIMULATION] = 500,
     seed: Annotated[int, _SIMULATION] = 0,
+    workers: Annotated[int | None, _WORKERS] = None,
+    scheduler: Annotated[str | None, _WORKERS] = None,
     force: Annotated[bool, _FLAG, _OUTPUT] = False,
 ) -> None:
     """Draw estimators between bias and variance, in units of the Cramér-Rao bound, at several SNRs.
@@ -83,12 +86,17 @@ def compare(
         Noise draws per truth, 2 or more.
     seed
         Seed of the noise.
+    workers
+        Processes of this machine that share the work, by Dask; results are those of one process, to the byte.
+    scheduler
+        Dask scheduler whose workers share the work, such as tcp://host:8786.
     force
         Replace an existing output folder.
     """
     from raofit.cli._compare_estimators import CompareOptions
     from raofit.cli._compare_run import run_comparison
     from raofit.cli._evaluate_run import EvaluateOptions
+    from raofit.cli._workers import sharing
     from raofit.cli.evaluate import snr_values
 
     evaluated = EvaluateOptions(
@@ -111,4 +119,5 @@ def compare(
         coverage=False,
         force=force,
     )
-    run_comparison(CompareOptions(evaluated, estimators=estimator, grid=grid, training_set=training_set))
+    with sharing(workers, scheduler) as run:
+        run_comparison(CompareOptions(evaluated, estimators=estimator, grid=grid, training_set=training_set), run)

@@ -9,6 +9,7 @@ _FLAG = Parameter(negative=())
 _DATA = Parameter(group="Data")
 _TRAINS = Parameter(group="Pulse trains (qmt, mrf-fisp, mrf-hybrid-state)")
 _ESTIMATOR = Parameter(group="Estimator")
+_WORKERS = Parameter(group="Workers")
 _OUTPUT = Parameter(group="Output")
 
 
@@ -45,6 +46,8 @@ def map_image(
     intervals: Annotated[float | None, _OUTPUT] = None,
     fill: Annotated[Literal["0", "nan"], _OUTPUT] = "0",
     memory: Annotated[int, _OUTPUT] = 512,
+    workers: Annotated[int | None, _WORKERS] = None,
+    scheduler: Annotated[str | None, _WORKERS] = None,
     force: Annotated[bool, _FLAG, _OUTPUT] = False,
 ) -> None:
     """Turn a measured series into parameter maps.
@@ -146,43 +149,48 @@ def map_image(
         What maps hold where there is no estimate.
     memory
         Memory for image data, in MB; larger images are read in slabs of slices. No dictionary may be larger.
+    workers
+        Processes of this machine that share the work, by Dask; results are those of one process, to the byte.
+    scheduler
+        Dask scheduler whose workers share the work, such as tcp://host:8786.
     force
         Replace an existing output folder.
     """
     from raofit.cli._map_run import MapOptions, default_estimator, run_map
+    from raofit.cli._workers import sharing
 
-    run_map(
-        MapOptions(
-            images=tuple(images),
-            out=out,
-            bval=bval,
-            te=te,
-            ti=ti,
-            flip=flip,
-            refocusing=refocusing,
-            b_max=b_max,
-            trains=trains,
-            tr=tr,
-            basis=basis,
-            rank=rank,
-            mask=mask,
-            sigma=sigma,
-            known=known,
-            model=model,
-            noise=noise,
-            estimator=estimator or default_estimator(network, dictionary, grid),
-            network=network,
-            dictionary=dictionary,
-            grid=grid,
-            t2_below_t1=t2_below_t1,
-            bounds=bounds,
-            snr=snr,
-            seed=seed,
-            residual=residual,
-            false_alarms=false_alarms,
-            intervals=intervals,
-            fill=float(fill),
-            memory_bytes=memory << 20,
-            force=force,
-        )
+    options = MapOptions(
+        images=tuple(images),
+        out=out,
+        bval=bval,
+        te=te,
+        ti=ti,
+        flip=flip,
+        refocusing=refocusing,
+        b_max=b_max,
+        trains=trains,
+        tr=tr,
+        basis=basis,
+        rank=rank,
+        mask=mask,
+        sigma=sigma,
+        known=known,
+        model=model,
+        noise=noise,
+        estimator=estimator or default_estimator(network, dictionary, grid),
+        network=network,
+        dictionary=dictionary,
+        grid=grid,
+        t2_below_t1=t2_below_t1,
+        bounds=bounds,
+        snr=snr,
+        seed=seed,
+        residual=residual,
+        false_alarms=false_alarms,
+        intervals=intervals,
+        fill=float(fill),
+        memory_bytes=memory << 20,
+        force=force,
     )
+    with sharing(workers, scheduler) as run:
+        run_map(options, run)

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Inexact
 
 from raofit.core.errors import ProtocolError, RaofitError
 from raofit.core.status import Status
+from raofit.estimators._batches import on_device
 from raofit.estimators.estimate import Estimate
 from raofit.models import AbstractSignalModel
 from raofit.noise import NOISE_MODELS
@@ -194,13 +195,14 @@ class NetworkEstimator:
             count = len(chunk)
             if count < size:
                 chunk = np.concatenate([chunk, np.zeros((size - count, chunk.shape[1]), np.float32)])
-            found = function(canonical, self.network, numbers, limits, NOISE_MODELS[self.noise_name], chunk)
+            with on_device(start // size):
+                found = function(canonical, self.network, numbers, limits, NOISE_MODELS[self.noise_name], chunk)
             values[start : start + count] = np.asarray(found[0])[:count]
             status[start : start + count] = np.asarray(found[1])[:count]
 
         starts = range(0, n_voxels, size)
         if len(starts) > 1:
-            with ThreadPoolExecutor(_THREADS) as pool:
+            with ThreadPoolExecutor(max(_THREADS, len(jax.local_devices()))) as pool:
                 list(pool.map(run, starts))
         elif starts:
             run(0)

@@ -12,9 +12,11 @@ from jaxtyping import Array, Float
 from raofit import noise as noise_models
 from raofit.core.progress import Progress
 from raofit.core.status import Status
+from raofit.core.tasks import RunTasks, in_this_process
 from raofit.estimators.network import NetworkEstimator
+from raofit.evaluation.chunks import draw_measurements
 from raofit.evaluation.coverage import calibrated_factors, level_words, normal_factors
-from raofit.evaluation.evaluate import Evaluation, draw_measurements, evaluate
+from raofit.evaluation.evaluate import Evaluation, evaluate
 from raofit.evaluation.tables import bias_slope
 from raofit.recipes.training_set import TrainingSet, simulate_training_set
 from raofit.training.mixture import Mixture
@@ -25,7 +27,7 @@ _FEW = 100  # truths that are too few to calibrate intervals on
 _NEW_TRUTHS = 0x63617264  # no simulation of a training set uses this key
 
 
-def with_card(estimator: NetworkEstimator, *, key: Array) -> NetworkEstimator:
+def with_card(estimator: NetworkEstimator, *, key: Array, run: RunTasks = in_this_process) -> NetworkEstimator:
     """The same estimator with calibrated standard errors and a card.
 
     The card holds, for the lowest, middle and highest training SNR, over 400 truths drawn from the prior with 100 noise
@@ -39,16 +41,20 @@ def with_card(estimator: NetworkEstimator, *, key: Array) -> NetworkEstimator:
     wider: `interval_factor_50`, ... is the half-width in standard errors that holds the truth as often as it says, on
     average over the prior (see `NetworkEstimator.interval_factors`); `calibrated_coverage_50`, ... is its share on the
     400 truths, after it was determined on 2000 others. The standard errors themselves go on stating scatter.
+
+    `run` says where the draws are evaluated.
     """
     truth_key, noise_key, calibration_key = jax.random.split(key, 3)
     truths = estimator.prior.sample(truth_key, _POINTS)
     test = _Truths(np.asarray(truths), np.asarray(estimator.model.signal(truths)), None)
     drawn = estimator.prior.sample(jax.random.fold_in(truth_key, 1), _INTERVAL_POINTS)
     others = _Truths(np.asarray(drawn), np.asarray(estimator.model.signal(drawn)), None)
-    return _with_card(estimator, test, others, noise_key, calibration_key)
+    return _with_card(estimator, test, others, noise_key, calibration_key, run)
 
 
-def with_card_on_set(estimator: NetworkEstimator, held_out: TrainingSet, *, key: Array) -> NetworkEstimator:
+def with_card_on_set(
+    estimator: NetworkEstimator, held_out: TrainingSet, *, key: Array, run: RunTasks = in_this_process
+) -> NetworkEstimator:
     """The same on fingerprints held out from training, whose signals and bounds are at hand.
 
     Besides, the card holds `weighted_squared_bias` and `weighted_variance`, means of bias²/CRB and variance/CRB over
@@ -59,7 +65,8 @@ def with_card_on_set(estimator: NetworkEstimator, held_out: TrainingSet, *, key:
     noise_key, calibration_key = jax.random.split(key)
     first = np.flatnonzero(held_out.component == 0)
     test, others = _taken(held_out, first[:_POINTS]), _taken(held_out, first[_POINTS : _POINTS + _INTERVAL_POINTS])
-    return _with_card(estimator, test, others if len(others.truths) >= _FEW else test, noise_key, calibration_key)
+    others = others if len(others.truths) >= _FEW else test
+    return _with_card(estimator, test, others, noise_key, calibration_key, run)
 
 
 def measured_again(estimator: NetworkEstimator, *, seed: int = 0, progress: Progress | None = None) -> NetworkEstimator:
@@ -104,17 +111,22 @@ def _taken(samples: TrainingSet, chosen: np.ndarray) -> _Truths:
 
 
 def _with_card(
-    estimator: NetworkEstimator, test: _Truths, others: _Truths, noise_key: Array, calibration_key: Array
+    estimator: NetworkEstimator,
+    test: _Truths,
+    others: _Truths,
+    noise_key: Array,
+    calibration_key: Array,
+    run: RunTasks,
 ) -> NetworkEstimator:
     low, high = estimator.snr_range
-    middle = _evaluated(estimator, test, estimator.snr, noise_key, None)
+    middle = _evaluated(estimator, test, estimator.snr, noise_key, None, run)
     factors = _calibration(estimator, test.signals, middle.std, calibration_key)
     calibrated = dataclasses.replace(estimator, standard_error_factors=factors)
     entries = []
     for snr in sorted({low, estimator.snr, high}):
         widened = _interval_factors(calibrated, others, snr, jax.random.fold_in(calibration_key, 1))
         plain = np.broadcast_to(normal_factors(), widened.shape)
-        evaluation = _evaluated(calibrated, test, snr, noise_key, np.concatenate([plain, widened], axis=1))
+        evaluation = _evaluated(calibrated, test, snr, noise_key, np.concatenate([plain, widened], axis=1), run)
         coverage = np.nanmean(np.asarray(evaluation.coverage), axis=0)
         intervals = np.concatenate([coverage, widened], axis=1)
         figures = {
@@ -147,7 +159,7 @@ _INTERVAL_FIGURES = (
 
 
 def _evaluated(
-    estimator: NetworkEstimator, test: _Truths, snr: float, key: Array, factors: np.ndarray | None
+    estimator: NetworkEstimator, test: _Truths, snr: float, key: Array, factors: np.ndarray | None, run: RunTasks
 ) -> Evaluation:
     return evaluate(
         estimator.at(1.0 / snr),
@@ -161,6 +173,7 @@ def _evaluated(
         magnitudes=estimator.magnitudes,
         coverage=factors is not None,
         interval_factors=factors,
+        run=run,
     )
 
 

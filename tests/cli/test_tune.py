@@ -1,4 +1,4 @@
-"""`raofit compare --tune`: candidates are plain trainings, the choice is the objective's, and mistakes are sentences."""
+"""`raofit compare --tune`: candidates are plain trainings, the objective chooses, and mistakes are sentences."""
 
 import csv
 import json

@@ -17,14 +17,14 @@ _WORDS = {
 }
 _CAPTION = (
     "What the candidates cost. Bars are two Monte Carlo standard errors; the ring is the chosen candidate, "
-    "hollow marks are beyond a limit (dashed line). On the right, squared bias and variance in units of the Cramér-Rao bound, means "
-    "over truths and SNRs."
+    "hollow marks are beyond a limit (dashed line). On the right, squared bias and variance in units of the "
+    "Cramér-Rao bound, means over truths and SNRs."
 )
 _EXPLAINED = (
-    "All candidates were trained on the same measurements and labels from the same start, and measured at the "
-    "same truths and noise, which no training saw. Errors are those of the finite number of noise draws, by the jackknife over ten "
-    "blocks of them; another training seed or other truths move the numbers further. Candidates whose difference from "
-    "the best one is below two standard errors are not told apart, and the simplest of them is chosen."
+    "All candidates were trained on the same measurements and labels from the same start, and measured at the same "
+    "truths and noise, which no training saw. Errors are those of the finite number of noise draws, by the jackknife "
+    "over ten blocks of them; another training seed or other truths move the numbers further. Candidates whose "
+    "difference from the best one is below two standard errors are not told apart, and the simplest is chosen."
 )
 
 

@@ -130,6 +130,7 @@ def test_mistakes_end_with_one_sentence_and_no_file(folder, tmp_path, capsys, ch
     assert entries(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_the_price_of_variance_on_fingerprints(tmp_path, capsys):
     fingerprints.saved(tmp_path / "set.h5")
     fingerprints.saved(tmp_path / "held.h5", n=60, seed=1)

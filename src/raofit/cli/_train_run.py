@@ -13,6 +13,7 @@ from raofit.core.tasks import RunTasks
 from raofit.io.network_file import load_network, save_network
 from raofit.io.output import require_free
 from raofit.io.recipe_file import DRAWING, read_recipe
+from raofit.models import AbstractSignalModel
 from raofit.recipes.named_trainings import NAMED
 from raofit.recipes.train_network import train_network
 from raofit.recipes.training_recipe import TrainingRecipe
@@ -55,7 +56,7 @@ class TrainOptions:
 def run_training(options: TrainOptions, run: RunTasks) -> None:
     """Train or continue, save, and print the card."""
     require_free(options.out, force=options.force)
-    stated = _stated_recipe(options)
+    stated = stated_recipe(options)
     name = options.model or DEFAULT_MODEL
     built = stated_model(
         name,
@@ -66,10 +67,7 @@ def run_training(options: TrainOptions, run: RunTasks) -> None:
         refocusing=options.refocusing,
         tr=options.tr,
     )
-    recipe = TrainingRecipe.for_model(built, 15.0) if stated is None else stated
-    settings = dataclasses.replace(recipe, **options.stated("labels", "alpha", "noise", "seed", "snr"))
-    if options.noise is None and built.has_signs:
-        settings = dataclasses.replace(settings, noise=default_noise(built))
+    settings = settled_recipe(options, stated, built)
     initial = None if options.initial is None else load_network(options.initial)
     state = CheckpointFile(options.checkpoint or options.out.with_name(options.out.name + ".checkpoint"))
     is_resumed = state.path.exists()
@@ -88,7 +86,15 @@ def run_training(options: TrainOptions, run: RunTasks) -> None:
     say(f"Written to {options.out}")
 
 
-def _stated_recipe(options: TrainOptions) -> TrainingRecipe | None:
+def settled_recipe(options: TrainOptions, stated: TrainingRecipe | None, model: AbstractSignalModel) -> TrainingRecipe:
+    """The stated recipe, or the model's own for None, with the options in place of its fields."""
+    recipe = TrainingRecipe.for_model(model, 15.0) if stated is None else stated
+    recipe = dataclasses.replace(recipe, **options.stated("labels", "alpha", "noise", "seed", "snr"))
+    is_signed = options.noise is None and model.has_signs
+    return dataclasses.replace(recipe, noise=default_noise(model)) if is_signed else recipe
+
+
+def stated_recipe(options: TrainOptions) -> TrainingRecipe | None:
     """The recipe of a file or a preset; None for the model's own."""
     if options.recipe is not None and options.preset is not None:
         raise RaofitError("--preset: a recipe file names its own preset; leave one of --preset and --recipe out")

@@ -37,11 +37,9 @@ def run_set_training(options: TrainOptions, training_set: Path, run: RunTasks) -
     """Train or continue on a simulated set, save, and print the card."""
     require_free(options.out, force=options.force)
     _check_options(options)
-    training = _training(options)
+    stated = stated_training(options)
     samples = load_training_set(training_set)
-    if (options.recipe or DEFAULT_RECIPE) in NAMED:
-        training = training.of_parameters(samples.model.parameter_names)
-    _check_size(training_set, samples, training)
+    training = settled_training(options, stated, samples, training_set)
     initial = None if options.initial is None else load_network(options.initial)
     if initial is not None:
         training = Training(training.recipe)
@@ -99,7 +97,15 @@ def _trained(
     return train(training.recipe, "training", initial)
 
 
-def _training(options: TrainOptions) -> Training:
+def settled_training(options: TrainOptions, stated: Training, samples: TrainingSet, path: Path) -> Training:
+    """The stated training for the parameters of the set, which must be large enough."""
+    is_named = (options.recipe or DEFAULT_RECIPE) in NAMED
+    training = stated.of_parameters(samples.model.parameter_names) if is_named else stated
+    _check_size(path, samples, training)
+    return training
+
+
+def stated_training(options: TrainOptions) -> Training:
     """The named training or the file's, with the options given here."""
     name = options.recipe or DEFAULT_RECIPE
     training = named_training(name) if name in NAMED else read_training(name)

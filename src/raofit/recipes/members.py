@@ -68,6 +68,8 @@ def _supervised_loss(
         variance_factor=recipe.variance_factor,
         tolerated_variance=recipe.tolerated_variance,
         criterion=recipe.criterion,
+        bias_moments=recipe.bias_moments,
+        variance_moments=recipe.variance_moments,
     )
 
 

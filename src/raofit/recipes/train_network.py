@@ -134,9 +134,7 @@ def train_networks(
     recipe = recipes[0]
     _check_alike(recipes)
     started = time.perf_counter()
-    data_key, initial_key, training_key, card_key = jax.random.split(
-        jax.random.key(recipe.seed) if key is None else key, 4
-    )
+    data_key, initial_key, training_key, card_key = _keys(recipe, key)
     if progress is not None:
         progress(ProgressEvent("simulating", 0, 1))
     data = simulate_data(model, recipe, key=data_key) if data is None else data
@@ -179,6 +177,16 @@ def train_networks(
         estimator = _estimator(model, item, network, data.training, pair.training, part, seconds)
         estimators.append(with_card(estimator, key=card_key, run=run))
     return estimators
+
+
+def recipe_data(model: AbstractSignalModel, recipe: TrainingRecipe) -> TrainingData:
+    """The sets that `train_network` draws for the recipe, to share them between recipes that draw the same."""
+    return simulate_data(model, recipe, key=_keys(recipe, None)[0])
+
+
+def _keys(recipe: TrainingRecipe, key: Array | None) -> Array:
+    """Of the data, the initial weights, the training and the card."""
+    return jax.random.split(jax.random.key(recipe.seed) if key is None else key, 4)
 
 
 def _check_alike(recipes: Sequence[TrainingRecipe]) -> None:

@@ -33,6 +33,7 @@ from raofit.core.errors import RaofitError
 from raofit.core.parameter import resolve_ranges
 from raofit.engine import ResidualCheck, map_volume, slab_axis, slab_edges
 from raofit.estimators.estimate import Estimate
+from raofit.io.claim import resume_folder
 from raofit.io.output import new_folder, require_free, require_replaceable
 from raofit.io.provenance import provenance
 from raofit.io.shards import Shards
@@ -153,7 +154,6 @@ def make_maps(options: MapOptions) -> list[str]:
             except BaseException:
                 shards.remove()
                 raise
-            shards.remove()
     return summary.sentences(chosen.parameters)
 
 
@@ -252,4 +252,4 @@ def _resume_folder(out: Path, settings: dict, record: dict) -> Path:
     """Where finished slabs of exactly this run are kept: another input, setting or version has another folder."""
     identity = {"settings": settings, "inputs": record["Inputs"], "versions": record["Versions"]}
     digest = hashlib.sha256(json.dumps(identity, default=str, sort_keys=True).encode()).hexdigest()
-    return out.with_name(f".{out.name}.{digest[:12]}.resume")
+    return resume_folder(out, digest[:12])

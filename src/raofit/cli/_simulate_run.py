@@ -9,7 +9,7 @@ from pathlib import Path
 
 from raofit.cli._options import stated_model
 from raofit.cli._progress import progress_bar, say
-from raofit.core.errors import RaofitError
+from raofit.core.errors import FileError, RaofitError
 from raofit.io.output import require_free
 from raofit.io.prior_file import named_prior, read_prior
 from raofit.io.simulation_folder import Simulation, SimulationFolder
@@ -53,9 +53,13 @@ def run_simulation(options: SimulateOptions) -> None:
     folder = SimulationFolder(work, simulation)
     if is_continued:
         say(f"Continuing with the {len(folder.sizes) - len(folder.missing)} of {len(folder.sizes)} chunks in {work}")
-    with progress_bar() as progress, _kept_on_interrupt(work), filling(folder, options.n_processes - 1):
-        folder.fill(progress=progress)
-    folder.finish(options.out)
+    try:
+        with progress_bar() as progress, _kept_on_interrupt(work), filling(folder, options.n_processes - 1):
+            folder.fill(progress=progress)
+        folder.finish(options.out)
+    except FileError:
+        folder.stages.remove_if_empty()
+        raise
     say(f"Written to {options.out}")
 
 

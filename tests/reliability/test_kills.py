@@ -38,7 +38,7 @@ def _until_first_file(process, folder, before) -> None:
 def _timed(command, folder) -> tuple[float, float]:
     """Seconds from the start to the first file, and from there to the end."""
     started = time.perf_counter()
-    process = command.start(folder)
+    process = command.start(folder, "--force")
     _until_first_file(process, folder, [])
     first = time.perf_counter()
     assert process.wait() == 0, process.stderr.read()

@@ -11,6 +11,7 @@ from pathlib import Path
 import safetensors
 import safetensors.numpy
 
+from tests.cli.bids_data import add_dwi, dataset
 from tests.cli.helpers import adc_scan
 
 RUN = "import sys; from raofit.cli import main; sys.exit(main())"
@@ -38,9 +39,10 @@ class Command:
 
     def start(self, folder: Path, *more: str) -> subprocess.Popen:
         """The command in a process of its own."""
-        words = [*self.words, "--out", str(folder / self.out), *more]
+        out = str(folder / self.out)
+        words = [word.format(out=out) for word in self.words] + ([] if "{out}" in self.words else ["--out", out])
         return subprocess.Popen(
-            [sys.executable, "-c", RUN, *words],
+            [sys.executable, "-c", RUN, *words, *more],
             cwd=folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -55,8 +57,9 @@ class Command:
 
 
 def commands(inputs: Path) -> dict[str, Command]:
-    """`map`, `train` and `simulate` on inputs that are written to a folder."""
+    """`map`, `train`, `simulate` and `bids` on inputs that are written to a folder."""
     adc_scan(inputs, (80, 70, 12))
+    add_dwi(dataset(inputs / "bids") / "sub-01", "sub-01")
     (inputs / "recipe.toml").write_text(_RECIPE + "max_epochs = 150\npatience = 150\nbatch_size = 20\n")
     scan, b_values, recipe = (str(inputs / name) for name in ("dwi.nii.gz", "dwi.bval", "recipe.toml"))
     slabs = ("--memory", "1")  # MiB, so that every slab is one slice
@@ -71,6 +74,7 @@ def commands(inputs: Path) -> dict[str, Command]:
             "set.h5",
             lambda path: {"bytes": path.read_bytes()},
         ),
+        "bids": Command(("bids", str(inputs / "bids"), "{out}", "participant"), (), "derived", of_maps),
     }
 
 
@@ -81,7 +85,7 @@ def of_maps(folder: Path) -> dict:
         match path.suffix:
             case ".json":
                 found[path.name] = timeless(json.loads(path.read_text()))
-            case ".html":
+            case ".html" | ".tsv":
                 text = path.read_text()
                 for pattern in _TIMES_OF_A_PAGE:
                     text = re.sub(pattern, "", text)

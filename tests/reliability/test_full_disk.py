@@ -13,7 +13,7 @@ from tests.cli.bids_data import add_dwi, dataset
 from tests.cli.helpers import adc_scan, run
 from tests.estimators.untrained import untrained
 
-_LEAST = 4096  # bytes that still fit
+_LEAST = 8192  # bytes that still fit
 
 RECIPE = 'preset = "on-the-spot"\nsnr = 20\nn_training = 400\nn_validation = 100\nhidden = [8]\nmax_epochs = 3\n'
 
@@ -65,7 +65,7 @@ def _assert_refused(capsys, words, place, what):
     assert code == 2, message
     sentences = [line for line in message.splitlines() if line.startswith("raofit: ")]
     assert len(sentences) == 1, message
-    assert what in sentences[0]
+    assert what in sentences[0].lower()
     assert "Traceback" not in message
     assert _entries(place) == []
 
@@ -78,7 +78,7 @@ def test_a_full_disk(verb, inputs, tmp_path, capsys):
     out = tmp_path / "deep" / "out"
     smallest = 0 if verb in ("basis", "export", "crb", "train") else _LEAST  # before the first byte, or later
     with _no_larger_file(smallest):
-        _assert_refused(capsys, _verbs(inputs, out)[verb], tmp_path, "could not be written (file too large)")
+        _assert_refused(capsys, _verbs(inputs, out)[verb], tmp_path, "file too large")
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_a_small_file_system_that_fills_up(verb, n_kilobytes, inputs, tmp_path, 
         left = _entries(place)
         assert code in (0, 2), message
         if code == 2:
-            assert "could not be written (no space left on device)" in message
+            assert "no space left on device" in message.lower()
             finished = {"simulate": ".out.shards", "train": "out.checkpoint"}.get(verb, "nothing")
             assert [name for name in left if not name.startswith(finished)] == []
         else:

@@ -249,7 +249,8 @@ def _unpacked(path: Path) -> IO[bytes]:
             f"{path}: the compressed file is truncated or damaged ({_one_line(error)}); copy it again"
         ) from error
     except OSError as error:
-        unpacked.close()
+        with contextlib.suppress(OSError):  # what is buffered has no room either
+            unpacked.close()
         raise FileError(
             f"{path}: no room to unpack it in {tempfile.gettempdir()} ({_one_line(error)}); make room there, or set "
             "TMPDIR to another folder"

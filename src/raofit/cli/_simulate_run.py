@@ -10,7 +10,7 @@ from pathlib import Path
 from raofit.cli._options import stated_model
 from raofit.cli._progress import progress_bar, say
 from raofit.core.errors import FileError, RaofitError
-from raofit.io.output import require_free
+from raofit.io.output import parents_of, require_free
 from raofit.io.prior_file import named_prior, read_prior
 from raofit.io.simulation_folder import Simulation, SimulationFolder
 from raofit.models import AbstractSignalModel
@@ -50,16 +50,18 @@ def run_simulation(options: SimulateOptions) -> None:
     simulation = Simulation(model, prior, options.n_samples, options.seed, options.chunk)
     work = options.out.with_name(f".{options.out.name}.shards")
     is_continued = work.is_dir()
-    folder = SimulationFolder(work, simulation)
-    if is_continued:
-        say(f"Continuing with the {len(folder.sizes) - len(folder.missing)} of {len(folder.sizes)} chunks in {work}")
-    try:
-        with progress_bar() as progress, _kept_on_interrupt(work), filling(folder, options.n_processes - 1):
-            folder.fill(progress=progress)
-        folder.finish(options.out)
-    except FileError:
-        folder.stages.remove_if_empty()
-        raise
+    with parents_of(options.out):
+        folder = SimulationFolder(work, simulation)
+        if is_continued:
+            n_chunks = len(folder.sizes)
+            say(f"Continuing with the {n_chunks - len(folder.missing)} of {n_chunks} chunks in {work}")
+        try:
+            with progress_bar() as progress, _kept_on_interrupt(work), filling(folder, options.n_processes - 1):
+                folder.fill(progress=progress)
+            folder.finish(options.out)
+        except FileError:
+            folder.stages.remove_if_empty()
+            raise
     say(f"Written to {options.out}")
 
 

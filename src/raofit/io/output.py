@@ -77,7 +77,7 @@ def held(path: Path) -> Iterator[None]:
     FileError
         If another run does, or if the place is not writable or full.
     """
-    with storing(path), _parents(path), claim(path):
+    with storing(path), parents_of(path), claim(path):
         yield
 
 
@@ -97,7 +97,7 @@ def _in_place_at_the_end(path: Path, work: Path, check: Callable[[], None]) -> I
 
 
 @contextlib.contextmanager
-def _parents(path: Path) -> Iterator[None]:
+def parents_of(path: Path) -> Iterator[None]:
     """The folders above `path`; those that are new are deleted again when the block fails."""
     missing = [parent for parent in path.absolute().parents if not parent.exists()]
     try:

@@ -1,6 +1,6 @@
 """kill -9 at random moments: no output is ever half there, and what continues ends as what was never disturbed.
 
-`RAOFIT_KILLS=50 pytest -n 0 -s tests/reliability/test_kills.py` kills every command that often. `RAOFIT_KILLS_SEED`
+`RAOFIT_KILLS=50 pytest -m slow -n 0 -s tests/reliability/test_kills.py` kills every command that often. `RAOFIT_KILLS_SEED`
 chooses other moments.
 """
 
@@ -45,6 +45,7 @@ def _timed(command, folder) -> tuple[float, float]:
     return first - started, time.perf_counter() - first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_kills_at_random_moments_lose_nothing(name, all_commands, tmp_path):
     command, random = all_commands[name], np.random.default_rng([SEED, NAMES.index(name)])
@@ -81,6 +82,8 @@ def test_kills_at_random_moments_lose_nothing(name, all_commands, tmp_path):
         names = [entry for entry in _names(work) if entry != command.out]
         phase = "with unfinished files" if names else "after its end" if content == whole else "before its first file"
         phases[phase] += 1
+        sys.stdout.write(f"{name}: kill {n_kills + 1}, {phase}\n")
+        sys.stdout.flush()
         if phase == "after its end" or random.random() < 0.4 or n_kills + 1 == N_KILLS:
             command.run(work, "--force")
             n_runs += 1

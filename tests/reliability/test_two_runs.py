@@ -26,6 +26,7 @@ def _stopped_at_work(command, folder, *more):
     return process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["map", "train", "bids"])
 def test_the_second_run_is_refused_and_the_first_goes_on(name, all_commands, tmp_path):
     command = all_commands[name]
@@ -45,6 +46,7 @@ def test_the_second_run_is_refused_and_the_first_goes_on(name, all_commands, tmp
     assert command.content(tmp_path / command.out) == found
 
 
+@pytest.mark.slow
 def test_two_simulations_share_the_work(all_commands, tmp_path):
     command = all_commands["simulate"]
     both = [command.start(tmp_path) for _ in range(2)]

@@ -1,7 +1,7 @@
 """kill -9 at random moments: no output is ever half there, and what continues ends as what was never disturbed.
 
-`RAOFIT_KILLS=50 pytest -m slow -n 0 -s tests/reliability/test_kills.py` kills every command that often. `RAOFIT_KILLS_SEED`
-chooses other moments.
+`RAOFIT_KILLS=50 pytest -m slow -n 0 -s tests/reliability/test_kills.py` kills every command that often.
+`RAOFIT_KILLS_SEED` chooses other moments.
 """
 
 import os

@@ -120,8 +120,8 @@ def _map_visit(visit: Visit, options: BidsOptions, run: RunTasks) -> bool:
         return False
     is_shared = has_two_t1_maps(options.dataset)
     unfinished = options.out / _UNFINISHED / str(visit)
-    try:
-        with new_folder(target, force=options.force) as work:
+    with new_folder(target, force=options.force) as work:
+        try:
             for plan in plans:
                 name = plan.collection.name
                 say(f"{name}: {plan.model}")
@@ -130,10 +130,10 @@ def _map_visit(visit: Visit, options: BidsOptions, run: RunTasks) -> bool:
                     print(f"{name}: {sentence}")
                 file_maps(maps, work, plan, is_shared=is_shared)
             _describe(options)  # before the first subject appears: only a described folder is continued
-    except RaofitError:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
-    shutil.rmtree(unfinished, ignore_errors=True)
+        except RaofitError:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+        shutil.rmtree(unfinished, ignore_errors=True)  # while no other run may be at work there
     return True
 
 

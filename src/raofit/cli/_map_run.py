@@ -35,6 +35,7 @@ from raofit.core.parameter import resolve_ranges
 from raofit.core.progress import Progress
 from raofit.core.tasks import RunTasks, in_this_process
 from raofit.engine import ResidualCheck, map_volume, slab_axis, slab_edges
+from raofit.io.claim import resume_folder
 from raofit.io.output import new_folder, require_free, require_replaceable
 from raofit.io.provenance import provenance
 from raofit.io.shards import Shards
@@ -160,7 +161,6 @@ def make_maps(options: MapOptions, run: RunTasks = in_this_process) -> list[str]
             except BaseException:
                 shards.remove()
                 raise
-            shards.remove()
     return summary.sentences(chosen.parameters)
 
 
@@ -257,4 +257,4 @@ def _resume_folder(out: Path, settings: dict, record: dict) -> Path:
     """Where finished slabs of exactly this run are kept: another input, setting or version has another folder."""
     identity = {"settings": settings, "inputs": record["Inputs"], "versions": record["Versions"]}
     digest = hashlib.sha256(json.dumps(identity, default=str, sort_keys=True).encode()).hexdigest()
-    return out.with_name(f".{out.name}.{digest[:12]}.resume")
+    return resume_folder(out, digest[:12])

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from raofit.cli._options import stated_model
 from raofit.cli._progress import progress_bar, say
+from raofit.core.errors import FileError
 from raofit.core.tasks import RunTasks
-from raofit.io.output import require_free
+from raofit.io.output import parents_of, require_free
 from raofit.io.prior_file import named_prior, read_prior
 from raofit.io.simulation_folder import Simulation, SimulationFolder
 from raofit.models import AbstractSignalModel
@@ -45,12 +46,18 @@ def run_simulation(options: SimulateOptions, run: RunTasks) -> None:
     simulation = Simulation(model, prior, options.n_samples, options.seed, options.chunk)
     work = options.out.with_name(f".{options.out.name}.shards")
     is_continued = work.is_dir()
-    folder = SimulationFolder(work, simulation)
-    if is_continued:
-        say(f"Continuing with the {len(folder.sizes) - len(folder.missing)} of {len(folder.sizes)} chunks in {work}")
-    with progress_bar() as progress, _kept_on_interrupt(work):
-        folder.fill(run=run, progress=progress)
-    folder.finish(options.out)
+    with parents_of(options.out):
+        folder = SimulationFolder(work, simulation)
+        if is_continued:
+            n_chunks = len(folder.sizes)
+            say(f"Continuing with the {n_chunks - len(folder.missing)} of {n_chunks} chunks in {work}")
+        try:
+            with progress_bar() as progress, _kept_on_interrupt(work):
+                folder.fill(run=run, progress=progress)
+            folder.finish(options.out)
+        except FileError:
+            folder.stages.remove_if_empty()
+            raise
     say(f"Written to {options.out}")
 
 

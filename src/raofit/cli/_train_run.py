@@ -8,10 +8,10 @@ from raofit.cli._card_table import print_card
 from raofit.cli._options import default_noise, stated_model
 from raofit.cli._progress import progress_bar, say
 from raofit.cli._train_files import kept_on_interrupt
-from raofit.core.errors import RaofitError
+from raofit.core.errors import FileError, RaofitError
 from raofit.core.tasks import RunTasks
 from raofit.io.network_file import load_network, save_network
-from raofit.io.output import require_free
+from raofit.io.output import held, require_free
 from raofit.io.recipe_file import DRAWING, read_recipe
 from raofit.models import AbstractSignalModel
 from raofit.recipes.named_trainings import NAMED
@@ -70,18 +70,21 @@ def run_training(options: TrainOptions, run: RunTasks) -> None:
     settings = settled_recipe(options, stated, built)
     initial = None if options.initial is None else load_network(options.initial)
     state = CheckpointFile(options.checkpoint or options.out.with_name(options.out.name + ".checkpoint"))
-    is_resumed = state.path.exists()
-    if is_resumed:
-        say(f"Continuing from {state.path}")
-    try:
-        with progress_bar() as progress, kept_on_interrupt(state.path):
-            network = train_network(built, settings, initial=initial, run=run, progress=progress, checkpoint=state)
-    except RaofitError:
-        if not is_resumed:
-            state.remove()  # a training that cannot succeed is no use resuming
-        raise
-    save_network(options.out, network, force=options.force)
-    state.remove()
+    with held(state.path):
+        is_resumed = state.path.exists()
+        if is_resumed:
+            say(f"Continuing from {state.path}")
+        try:
+            with progress_bar() as progress, kept_on_interrupt(state.path):
+                network = train_network(built, settings, initial=initial, run=run, progress=progress, checkpoint=state)
+        except FileError:
+            raise
+        except RaofitError:
+            if not is_resumed:
+                state.remove()  # a training that cannot succeed is no use resuming
+            raise
+        save_network(options.out, network, force=options.force)
+        state.remove()
     print_card(network)
     say(f"Written to {options.out}")
 

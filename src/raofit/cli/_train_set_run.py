@@ -4,7 +4,6 @@ A hidden folder beside the output holds what is finished (the start's network) a
 """
 
 import dataclasses
-import shutil
 from pathlib import Path
 
 from raofit.cli._card_table import print_card
@@ -12,12 +11,12 @@ from raofit.cli._options import PROTOCOL_OPTIONS
 from raofit.cli._progress import progress_bar, say
 from raofit.cli._train_files import kept_on_interrupt
 from raofit.cli._train_run import TrainOptions
-from raofit.core.errors import RaofitError
+from raofit.core.errors import FileError, RaofitError
 from raofit.core.progress import Progress
 from raofit.core.tasks import RunTasks
 from raofit.estimators.network import NetworkEstimator
 from raofit.io.network_file import load_network, save_network
-from raofit.io.output import require_free
+from raofit.io.output import held, require_free
 from raofit.io.provenance import sha256
 from raofit.io.recipe_file import read_training
 from raofit.io.stages import StageFolder
@@ -44,26 +43,28 @@ def run_set_training(options: TrainOptions, training_set: Path, run: RunTasks) -
     if initial is not None:
         training = Training(training.recipe)
     path = options.checkpoint or options.out.with_name(f".{options.out.name}.training")
-    is_resumed = path.is_dir()
-    stages = StageFolder(
-        path,
-        {
-            "training": [None if recipe is None else recipe.as_dict() for recipe in training],
-            "training_set": sha256(training_set),
-            "initial": None if initial is None else [initial.weights.tolist(), initial.statistics.tolist()],
-        },
-    )
-    if is_resumed:
-        say(f"Continuing from {path}")
-    try:
-        with progress_bar() as progress, kept_on_interrupt(path):
-            network = _trained(samples, training, initial, stages, run, progress)
-    except RaofitError:
-        if not is_resumed:
-            shutil.rmtree(path, ignore_errors=True)  # a training that cannot succeed is no use resuming
-        raise
-    save_network(options.out, network, force=options.force)
-    shutil.rmtree(path, ignore_errors=True)
+    settings = {
+        "training": [None if recipe is None else recipe.as_dict() for recipe in training],
+        "training_set": sha256(training_set),
+        "initial": None if initial is None else [initial.weights.tolist(), initial.statistics.tolist()],
+    }
+    with held(path):
+        is_resumed = path.is_dir()
+        stages = StageFolder(path, settings)
+        if is_resumed:
+            say(f"Continuing from {path}")
+        try:
+            with progress_bar() as progress, kept_on_interrupt(path):
+                network = _trained(samples, training, initial, stages, run, progress)
+        except FileError:
+            stages.remove_if_empty()
+            raise
+        except RaofitError:
+            if not is_resumed:
+                stages.remove()  # a training that cannot succeed is no use resuming
+            raise
+        save_network(options.out, network, force=options.force)
+        stages.remove()
     print_card(network)
     say(f"Written to {options.out}")
 

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import os
-import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +13,9 @@ import numpy as np
 
 from raofit.core.errors import FileError
 from raofit.core.progress import Progress, ProgressEvent
+from raofit.core.storing import storing
 from raofit.core.tasks import RunTasks, Task, in_this_process
-from raofit.io.output import replace
+from raofit.io.exchange import replace
 from raofit.io.provenance import versions
 from raofit.io.stages import StageFolder
 from raofit.io.stored_model import model_settings
@@ -138,22 +138,24 @@ class SimulationFolder:
         simulation = self.simulation
         try:
             if self.stages.exists:
-                write_training_set(
-                    work,
-                    self._chunks(),
-                    simulation.n_samples,
-                    simulation.model,
-                    simulation.prior,
-                    simulation.provenance,
-                )
-                replace(work, out)
+                with storing(out):
+                    write_training_set(
+                        work,
+                        self._chunks(),
+                        simulation.n_samples,
+                        simulation.model,
+                        simulation.prior,
+                        simulation.provenance,
+                    )
+                    replace(work, out)
         except FileNotFoundError:
-            work.unlink(missing_ok=True)
             if self.stages.exists:
                 raise FileError(f"{self.path}: chunks are missing; repeat the command to simulate them") from None
+        finally:
+            work.unlink(missing_ok=True)
         if not out.is_file():
             raise FileError(f"{out}: the folder of finished chunks was removed; repeat the command to simulate them")
-        shutil.rmtree(self.path, ignore_errors=True)
+        self.stages.remove()
 
     def _chunks(self) -> Iterator[Chunk]:
         for index, size in enumerate(self.sizes):

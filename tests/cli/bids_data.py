@@ -11,6 +11,7 @@ from raofit.models import (
     MonoExponentialADC,
     MonoExponentialT2,
     MonoExponentialT2Star,
+    MTSaturation,
     SpoiledGradientEcho,
 )
 from tests.cli.helpers import AFFINE
@@ -23,7 +24,8 @@ ECHO_TIMES = tuple(0.01 * (1 + index) for index in range(11))  # echo-10 comes a
 INVERSION_TIMES = (0.05, 0.3, 0.8, 2.0, 4.0)
 B_VALUES = (0.0, 200.0, 400.0, 600.0, 800.0, 1000.0)
 IVIM_B_VALUES = (0.0, 10.0, 30.0, 50.0, 100.0, 200.0, 400.0, 800.0)
-T1, T2, T2STAR, ADC, B1 = 1.2, 0.05, 0.03, 1.1e-3, 0.9
+T1, T2, T2STAR, ADC, B1, MTSAT = 1.2, 0.05, 0.03, 1.1e-3, 0.9, 3.0
+MT_SERIES = (("1", "on", 6.0, 28e-3), ("1", "off", 6.0, 28e-3), ("2", "off", 20.0, 18e-3))
 
 
 def save(path, data):
@@ -71,6 +73,18 @@ def add_vfa(folder, stem, *, b1=None):
         (folder / "fmap").mkdir()
         save(folder / "fmap" / f"{stem}_TB1map.nii.gz", np.full(SHAPE, b1, np.float32))
         write(folder / "fmap" / f"{stem}_TB1map.json", {"Units": "1"})
+
+
+def add_mts(folder, stem):
+    """Volumes with and without MT pulse, and one at a large flip angle."""
+    angles, times = (np.array([item[place] for item in MT_SERIES]) for place in (2, 3))
+    data = volumes(MTSaturation(np.deg2rad(angles), times, [1, 0, 0]), [20_000.0, T1, MTSAT], seed=6)
+    (folder / "anat").mkdir(parents=True, exist_ok=True)
+    for index, (flip, mt, angle, time) in enumerate(MT_SERIES):
+        name = f"{stem}_flip-{flip}_mt-{mt}_MTS"
+        save(folder / "anat" / f"{name}.nii.gz", data[..., index])
+        content = {"FlipAngle": angle, "MTState": mt == "on", "RepetitionTimeExcitation": time}
+        write(folder / "anat" / f"{name}.json", content)
 
 
 def add_mese(folder, stem):

@@ -225,7 +225,7 @@ def wrong(name, change, *options):
     ("change", "options", "words"),
     [
         wrong("no data set", no_description, "study: this is not a BIDS data set, it has no dataset_description.json;"),
-        wrong("nothing", no_series, r"study: nothing to map, expected series of IRT1, MEGRE, MESE, VFA, dwi in anat"),
+        wrong("nothing", no_series, "study: nothing to map, expected series of IRT1, MEGRE, MESE, MTS, VFA, dwi"),
         wrong("shape", another_shape, r"sub-01: .*flip-2_VFA\.nii\.gz: the image has 4×3×1 voxels but .* has 4×3×2"),
         wrong("percent", percent, r"expected B1 over the nominal one .*found a median of 90; divide a map in percent"),
         wrong("output", own_output, r"out: expected a data set of maps that raofit made, found something else; choose"),
@@ -250,6 +250,25 @@ def test_faults(capsys, tmp_path, change, options, words):
     assert re.search(words, err), err
     assert files(root) == before
     assert (root / "out").exists() == (change is own_output)
+
+
+@pytest.mark.slow
+def test_mt_saturation(capsys, tmp_path):
+    """Three volumes, three parameters: no degree of freedom is left, and the maps are made; five standard errors."""
+    root = bids_data.dataset(tmp_path / "study")
+    bids_data.add_mts(root / "sub-01", "sub-01")
+    code, _, err = run(capsys, "bids", root, root / "out", "participant", "--sigma", bids_data.SIGMA)
+    assert code == 0, err
+    folder = root / "out" / "sub-01" / "anat"
+    for name, truth in (("T1map", bids_data.T1), ("MTsat", bids_data.MTSAT)):
+        values = load(folder / f"sub-01_{name}.nii.gz")
+        error = load(folder / f"sub-01_desc-std_{name}.nii.gz").mean()
+        assert values.mean() == pytest.approx(truth, abs=5 * error / np.sqrt(values.size))
+    assert np.all(load(folder / "sub-01_desc-MTSstatus_dseg.nii.gz") == Status.OK)
+    assert not np.any(load(folder / "sub-01_model-mtsat_param-residual_anatmap.nii.gz"))
+    content = sidecar(folder, "sub-01_T1map.json")
+    assert content["FlipAngle"] == [6.0, 6.0, 20.0]
+    assert content["EstimationReference"] == "https://doi.org/10.1002/mrm.21732"
 
 
 def test_group_without_maps(capsys, tmp_path):

@@ -22,7 +22,7 @@ def study(tmp_path):
     """One session with every kind of series."""
     root = bids_data.dataset(tmp_path / "study")
     folder, stem = root / "sub-01" / "ses-a", "sub-01_ses-a"
-    for add in (bids_data.add_vfa, bids_data.add_mese, bids_data.add_megre, bids_data.add_ir):
+    for add in (bids_data.add_vfa, bids_data.add_mese, bids_data.add_megre, bids_data.add_ir, bids_data.add_mts):
         add(folder, stem)
     bids_data.add_dwi(folder, stem, bids_data.IVIM_B_VALUES)
     bids_data.write(root / "VFA.json", {"RepetitionTimeExcitation": bids_data.REPETITION_TIME})
@@ -41,6 +41,7 @@ def test_every_suffix_has_its_model_and_protocol(study):
         "IRT1": "t1-ir",
         "MEGRE": "t2star",
         "MESE": "t2",
+        "MTS": "mtsat",
         "VFA": "t1-vfa",
         "dwi": "ivim",
     }
@@ -48,6 +49,8 @@ def test_every_suffix_has_its_model_and_protocol(study):
     assert options["IRT1"].ti == "0.05,0.3,0.8,2.0,4.0"
     assert tuple(map(float, options["MESE"].te.split(","))) == bids_data.ECHO_TIMES
     assert (options["VFA"].flip, options["VFA"].tr) == ("3.0,10.0,20.0", "0.015,0.015,0.015")
+    assert (options["MTS"].flip, options["MTS"].mt) == ("6.0,6.0,20.0", "1.0,0.0,0.0")
+    assert options["MTS"].tr == "0.028,0.028,0.018"
     assert options["dwi"].bval.name == "sub-01_ses-a_dwi.bval"
     assert [path.name for path in options["MESE"].images][9] == "sub-01_ses-a_echo-10_MESE.nii.gz"
 
@@ -95,7 +98,7 @@ def test_names_of_maps(study):
     assert name("MEGRE", "T2star_std") == "desc-std_T2starmap.nii.gz"
     assert name("MESE", "S0") == "desc-MESE_S0map.nii.gz"
     assert name("VFA", "S0_std") == "desc-std_M0map.nii.gz"
-    assert name("VFA", "S0", is_shared=True) == "M0map.nii.gz"
+    assert name("VFA", "S0", is_shared=True) == "desc-VFA_M0map.nii.gz"
     assert name("VFA", "T1", is_shared=True) == "desc-VFA_T1map.nii.gz"
     assert name("IRT1", "T1_std", is_shared=True) == "desc-IRT1std_T1map.nii.gz"
     assert name("IRT1", "inversion_factor") == "model-t1ir_param-inversionfactor_anatmap.nii.gz"
@@ -106,6 +109,9 @@ def test_names_of_maps(study):
 def test_two_ways_to_a_t1_map(study):
     assert has_two_t1_maps(study)
     for image in study.rglob("*_IRT1.nii.gz"):
+        image.unlink()
+    assert has_two_t1_maps(study)  # of flip angles, and of MTS
+    for image in study.rglob("*_MTS.nii.gz"):
         image.unlink()
     assert not has_two_t1_maps(study)
 

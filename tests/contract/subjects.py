@@ -25,10 +25,12 @@ PROTOCOLS = {
     "inversion_efficiency": 0.96,
     "slice_profile": [1.0],
     "is_repeated": 1.0,
+    "mt_states": [0.0, 1.0, 0.0, 0.0, 1.0, 0.0],
 }
 # Where a model reads one of these fields otherwise.
 OWN_PROTOCOLS = {
     "t1-vfa": {"flip_angles": np.deg2rad([3.0, 10.0, 20.0, 40.0, 80.0, 140.0]), "repetition_time": 15e-3},
+    "mtsat": {"flip_angles": np.deg2rad([4.0, 6.0, 20.0, 8.0, 10.0, 30.0]), "repetition_time": 25e-3},
     "t1-ir": {"repetition_time": 6.0},
     "mrf-fisp": {
         "flip_angles": [np.pi, *np.abs(np.sin(np.arange(15) / 2.0))],

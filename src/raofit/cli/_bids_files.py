@@ -17,9 +17,9 @@ from raofit.models import REGISTRY
 # What the validator of BIDS has no rule for.
 BIDSIGNORE = "*_anatmap.*\n*_dwimap.*\n*_report.html\ngroup_maps.*\n"
 SOURCE = "raw"  # the name the data set that was mapped has in BIDS URIs
-_OF_T1 = ("IRT1", "VFA")
+_OF_T1 = ("IRT1", "MTS", "VFA")
 _LISTS = ("EchoTime", "FlipAngle")
-_STANDARD = {"ADC": "ADC", "T1": "T1map", "T2": "T2map", "T2star": "T2starmap"}
+_STANDARD = {"ADC": "ADC", "MTsat": "MTsat", "T1": "T1map", "T2": "T2map", "T2star": "T2starmap"}
 _UNITS = {"a.u.": "arbitrary", "mm²/s": "mm^2/s"}
 _STD = "_std"
 _ALGORITHMS = {"mle": "maximum likelihood", "dictionary": "dictionary matching", "network": "neural network"}
@@ -54,8 +54,9 @@ def file_maps(maps: Path, folder: Path, plan: Plan, *, is_shared: bool) -> None:
 def map_name(plan: Plan, quantity: str, *, is_shared: bool) -> BidsName:
     """The name of the map of `quantity` (a parameter, NAME_std, a residual or "status").
 
-    Suffixes of BIDS are used where there are some: `T1map`, `T2map`, `T2starmap`, `ADC`, `S0map`, and `M0map` of a VFA
-    series; `desc` holds the suffix of the series where two would give the same name, and `std` for a standard error.
+    Suffixes of BIDS are used where there are some: `T1map`, `T2map`, `T2starmap`, `ADC`, `S0map`, `MTsat`, and `M0map`
+    of a VFA or MTS series; `desc` holds the suffix of the series where two would give the same name, and `std` for a
+    standard error.
     Everything else is `model-*_param-*_anatmap` or `_dwimap`, and `status` a segmentation.
     """
     source, datatype = plan.collection.name, plan.collection.datatype
@@ -65,19 +66,19 @@ def map_name(plan: Plan, quantity: str, *, is_shared: bool) -> BidsName:
     described = "std" if quantity.endswith(_STD) else ""
     standard = _STANDARD.get(parameter)
     if parameter == "S0":
-        standard = "M0map" if source.suffix == "VFA" else "S0map"
+        standard = "M0map" if source.suffix in ("MTS", "VFA") else "S0map"
     if standard is None:
         model, label = (re.sub("[^a-z0-9]", "", text.lower()) for text in (plan.model, parameter))
         return source.derived(f"{datatype}map", ".nii.gz", model=model, param=label, desc=described)
-    if datatype == "anat" and (standard == "S0map" or (is_shared and standard == "T1map")):
+    if datatype == "anat" and (standard == "S0map" or (is_shared and standard in ("T1map", "M0map"))):
         described = source.suffix + described
     return source.derived(standard, ".nii.gz", desc=described)
 
 
 def has_two_t1_maps(dataset: Path) -> bool:
-    """Whether a data set has inversion recovery and flip angles, both of which give a T1 map."""
+    """Whether a data set has series of two or more of the kinds that give a T1 map."""
     patterns = [[f"sub-*/{between}anat/*_{suffix}.nii*" for between in ("", "ses-*/")] for suffix in _OF_T1]
-    return all(any(any(dataset.glob(pattern)) for pattern in of_one) for of_one in patterns)
+    return sum(any(any(dataset.glob(pattern)) for pattern in of_one) for of_one in patterns) > 1
 
 
 def sidecar_content(plan: Plan, found: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,9 +22,15 @@ if TYPE_CHECKING:
     from raofit.cli._bids_run import BidsOptions
 
 SUFFIXES = (*SERIES_ENTITIES, "dwi")
-_MODELS = {"IRT1": "t1-ir", "MEGRE": "t2star", "MESE": "t2", "VFA": "t1-vfa"}
+_MODELS = {"IRT1": "t1-ir", "MEGRE": "t2star", "MESE": "t2", "MTS": "mtsat", "VFA": "t1-vfa"}
 _WITH_B1 = {"t1-vfa": "t1-vfa-b1", "t1-vfa-b1": "t1-vfa-b1"}  # where B1 is measured
-_OPTIONS = {"echo_times": "te", "inversion_times": "ti", "flip_angles": "flip", "repetition_time": "tr"}
+_OPTIONS = {
+    "echo_times": "te",
+    "inversion_times": "ti",
+    "flip_angles": "flip",
+    "mt_states": "mt",
+    "repetition_time": "tr",
+}
 _TAKEN_OVER = ("SpatialReference", "Resolution", "Density", "SkullStripped")
 _ROUNDING = 10.0  # s/mm²: b-values closer than this are one
 _PERFUSION = 200.0  # s/mm²: what IVIM needs several b-values below

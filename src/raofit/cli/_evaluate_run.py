@@ -57,6 +57,7 @@ class EvaluateOptions:
     te: str | None
     ti: str | None
     flip: str | None
+    mt: str | None
     tr: str | None
     refocusing: str | None
     snr: tuple[float, ...]
@@ -140,6 +141,7 @@ def evaluated_model(options: EvaluateOptions, networks: Mapping[str, NetworkEsti
             te=options.te,
             ti=options.ti,
             flip=options.flip,
+            mt=options.mt,
             refocusing=options.refocusing,
             tr=options.tr,
         )

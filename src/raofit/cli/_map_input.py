@@ -33,10 +33,11 @@ if TYPE_CHECKING:
     from raofit.cli._map_run import MapOptions
 
 _DEFAULT_MODEL = "ivim"
-_OF_IMAGES = ("ti", "flip", "refocusing")
+_OF_IMAGES = ("ti", "flip", "mt", "refocusing")
 _OF_FIELD = {
     "ti": "inversion_times",
     "flip": "flip_angles",
+    "mt": "mt_states",
     "tr": "repetition_time",
     "refocusing": "refocusing_angles",
 }
@@ -100,7 +101,8 @@ def open_input(options: "MapOptions") -> MapInput:
             f"give a network with --network (the model is {name} now)"
         )
     found = _coefficients(options, name, network) if is_complex else _images(options, fields, name, network)
-    stated = (options.bval, options.te, options.ti, options.flip, options.tr, options.refocusing, options.trains)
+    lists = (options.te, options.ti, options.flip, options.mt, options.tr, options.refocusing)
+    stated = (options.bval, *lists, options.trains)
     known = _known(options, found)
     maps = [part.partition("=")[2] for pairs in options.known for part in pairs.split(",")]
     files = (*options.images, *stated, options.basis, options.mask, options.sigma, *maps)
@@ -152,6 +154,7 @@ def _images(options: "MapOptions", fields: tuple[str, ...], name: str, network: 
         te=options.te,
         ti=options.ti,
         flip=options.flip,
+        mt=options.mt,
         tr=options.tr,
         refocusing=options.refocusing,
     )

@@ -53,6 +53,7 @@ class MapOptions:
     te: str | None = None
     ti: str | None = None
     flip: str | None = None
+    mt: str | None = None
     refocusing: str | None = None
     b_max: float | None = None
     trains: Path | None = None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from raofit.models import AbstractSignalModel
 
 # Options of `stated_model` that every verb with a protocol of volumes has.
-PROTOCOL_OPTIONS = ("bval", "te", "ti", "flip", "refocusing", "tr")
+PROTOCOL_OPTIONS = ("bval", "te", "ti", "flip", "mt", "refocusing", "tr")
 
 _SPACINGS = ("linear", "log")
 _GRID_EXPECTED = (
@@ -73,6 +73,7 @@ def stated_model(
     te: str | None = None,
     ti: str | None = None,
     flip: str | None = None,
+    mt: str | None = None,
     refocusing: str | None = None,
     trains: Path | None = None,
     tr: str | None = None,
@@ -85,7 +86,7 @@ def stated_model(
     from raofit.models import Compressed, build
 
     protocol = stated_protocol(
-        protocol_fields(name), bval=bval, te=te, ti=ti, flip=flip, refocusing=refocusing, trains=trains, tr=tr
+        protocol_fields(name), bval=bval, te=te, ti=ti, flip=flip, mt=mt, refocusing=refocusing, trains=trains, tr=tr
     )
     model = build(name, protocol)
     if basis is None:

@@ -29,6 +29,7 @@ class SimulateOptions:
     te: str | None
     ti: str | None
     flip: str | None
+    mt: str | None
     refocusing: str | None
     basis: Path | None
     rank: int | None
@@ -69,6 +70,7 @@ def observed_model(options: SimulateOptions) -> AbstractSignalModel:
         te=options.te,
         ti=options.ti,
         flip=options.flip,
+        mt=options.mt,
         refocusing=options.refocusing,
         trains=options.trains,
         tr=options.tr,

@@ -32,6 +32,7 @@ class TrainOptions:
     te: str | None
     ti: str | None
     flip: str | None
+    mt: str | None
     tr: str | None
     refocusing: str | None
     snr: str | None
@@ -64,6 +65,7 @@ def run_training(options: TrainOptions, run: RunTasks) -> None:
         te=options.te,
         ti=options.ti,
         flip=options.flip,
+        mt=options.mt,
         refocusing=options.refocusing,
         tr=options.tr,
     )

@@ -20,6 +20,7 @@ def basis(
     te: Annotated[str | None, _PROTOCOL] = None,
     ti: Annotated[str | None, _PROTOCOL] = None,
     flip: Annotated[str | None, _PROTOCOL] = None,
+    mt: Annotated[str | None, _PROTOCOL] = None,
     refocusing: Annotated[str | None, _PROTOCOL] = None,
     rank: Annotated[int | None, _SIZE] = None,
     energy: Annotated[float | None, _SIZE] = None,
@@ -57,6 +58,8 @@ def basis(
         Inversion times, likewise.
     flip
         Flip angles of the volumes in degrees: a file, or a list such as 3,20.
+    mt
+        Which volumes have the MT pulse (mtsat): a list such as on,off,off.
     refocusing
         Refocusing angle of the echo train in degrees (t2-epg), one or one per echo; default: 180.
     rank
@@ -91,7 +94,7 @@ def basis(
         raise RaofitError(f"--samples {samples}: expected at least 1")
     if rank is energy is crb_loss is None:
         crb_loss = 0.01
-    built = stated_model(model, bval=bval, te=te, ti=ti, flip=flip, refocusing=refocusing, trains=trains, tr=tr)
+    built = stated_model(model, bval=bval, te=te, ti=ti, flip=flip, mt=mt, refocusing=refocusing, trains=trains, tr=tr)
     parameters = np.asarray(chosen_prior(prior, built).sample(jax.random.key(seed), samples), np.float64)
     found = compression_basis(built, parameters, rank=rank, energy=energy, crb_loss=crb_loss)
     save_basis(out, found, force=force)

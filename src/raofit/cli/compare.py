@@ -26,6 +26,7 @@ def compare(
     te: Annotated[str | None, _SIMULATION] = None,
     ti: Annotated[str | None, _SIMULATION] = None,
     flip: Annotated[str | None, _SIMULATION] = None,
+    mt: Annotated[str | None, _SIMULATION] = None,
     tr: Annotated[str | None, _SIMULATION] = None,
     refocusing: Annotated[str | None, _SIMULATION] = None,
     snr: Annotated[str | None, _SIMULATION] = None,
@@ -87,6 +88,8 @@ def compare(
         Inversion times, likewise.
     flip
         Flip angles of the volumes in degrees: a file, or a list such as 3,20.
+    mt
+        Which volumes have the MT pulse (mtsat): a list such as on,off,off.
     tr
         Repetition time in seconds, or as 15ms.
     refocusing
@@ -148,6 +151,7 @@ def compare(
         te=te,
         ti=ti,
         flip=flip,
+        mt=mt,
         tr=tr,
         refocusing=refocusing,
         snr=() if tune else snr_values(snr),

@@ -17,6 +17,7 @@ def crb(
     te: str | None = None,
     ti: str | None = None,
     flip: str | None = None,
+    mt: str | None = None,
     refocusing: str | None = None,
     trains: Path | None = None,
     tr: str | None = None,
@@ -51,6 +52,8 @@ def crb(
         Inversion times, likewise.
     flip
         Flip angles of the volumes in degrees: a file, or a list such as 3,20.
+    mt
+        Which volumes have the MT pulse (mtsat): a list such as on,off,off.
     refocusing
         Refocusing angle of the echo train in degrees (t2-epg), one or one per echo; default: 180.
     trains
@@ -92,7 +95,17 @@ def crb(
         require_free(out, force=force)
     known = tuple(name for item in fixed for name in item.split(",") if name)
     built = stated_model(
-        model, bval=bval, te=te, ti=ti, flip=flip, refocusing=refocusing, trains=trains, tr=tr, basis=basis, rank=rank
+        model,
+        bval=bval,
+        te=te,
+        ti=ti,
+        flip=flip,
+        mt=mt,
+        refocusing=refocusing,
+        trains=trains,
+        tr=tr,
+        basis=basis,
+        rank=rank,
     )
     values = parse_values(at, "--at")
     level = stated_sigma(built, point(built, values), snr, sigma)

@@ -24,6 +24,7 @@ def evaluate(
     te: Annotated[str | None, _SIMULATION] = None,
     ti: Annotated[str | None, _SIMULATION] = None,
     flip: Annotated[str | None, _SIMULATION] = None,
+    mt: Annotated[str | None, _SIMULATION] = None,
     tr: Annotated[str | None, _SIMULATION] = None,
     refocusing: Annotated[str | None, _SIMULATION] = None,
     snr: Annotated[str | None, _SIMULATION] = None,
@@ -69,6 +70,8 @@ def evaluate(
         Inversion times, likewise.
     flip
         Flip angles of the volumes in degrees: a file, or a list such as 3,20.
+    mt
+        Which volumes have the MT pulse (mtsat): a list such as on,off,off.
     tr
         Repetition time in seconds, or as 15ms.
     refocusing
@@ -108,6 +111,7 @@ def evaluate(
         te=te,
         ti=ti,
         flip=flip,
+        mt=mt,
         tr=tr,
         refocusing=refocusing,
         snr=snr_values(snr),

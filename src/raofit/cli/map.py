@@ -22,6 +22,7 @@ def map_image(
     te: Annotated[str | None, _DATA] = None,
     ti: Annotated[str | None, _DATA] = None,
     flip: Annotated[str | None, _DATA] = None,
+    mt: Annotated[str | None, _DATA] = None,
     tr: Annotated[str | None, _DATA] = None,
     refocusing: Annotated[str | None, _DATA] = None,
     b_max: Annotated[float | None, _DATA] = None,
@@ -78,6 +79,8 @@ def map_image(
         Inversion times, likewise; default: InversionTime in the JSON.
     flip
         Flip angles in degrees: a file, or a list such as 3,20; default: FlipAngle in the JSON.
+    mt
+        Which volumes have the MT pulse (mtsat): a list such as on,off,off; default: MTState in the JSON.
     tr
         Repetition time in seconds, or as 15ms; default: RepetitionTimeExcitation or RepetitionTime in the JSON. Of
         pulse trains, in place of what their file says.
@@ -166,6 +169,7 @@ def map_image(
         te=te,
         ti=ti,
         flip=flip,
+        mt=mt,
         refocusing=refocusing,
         b_max=b_max,
         trains=trains,

@@ -23,6 +23,7 @@ def simulate(
     te: Annotated[str | None, _PROTOCOL] = None,
     ti: Annotated[str | None, _PROTOCOL] = None,
     flip: Annotated[str | None, _PROTOCOL] = None,
+    mt: Annotated[str | None, _PROTOCOL] = None,
     refocusing: Annotated[str | None, _PROTOCOL] = None,
     basis: Annotated[Path | None, _PROTOCOL] = None,
     rank: Annotated[int | None, _PROTOCOL] = None,
@@ -65,6 +66,8 @@ def simulate(
         Inversion times, likewise.
     flip
         Flip angles of the volumes in degrees: a file, or a list such as 3,20.
+    mt
+        Which volumes have the MT pulse (mtsat): a list such as on,off,off.
     refocusing
         Refocusing angle of the echo train in degrees (t2-epg), one or one per echo; default: 180.
     basis
@@ -98,6 +101,7 @@ def simulate(
         te=te,
         ti=ti,
         flip=flip,
+        mt=mt,
         refocusing=refocusing,
         basis=basis,
         rank=rank,

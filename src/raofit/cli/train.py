@@ -21,6 +21,7 @@ def train(
     te: Annotated[str | None, _PROTOCOL] = None,
     ti: Annotated[str | None, _PROTOCOL] = None,
     flip: Annotated[str | None, _PROTOCOL] = None,
+    mt: Annotated[str | None, _PROTOCOL] = None,
     tr: Annotated[str | None, _PROTOCOL] = None,
     refocusing: Annotated[str | None, _PROTOCOL] = None,
     snr: Annotated[str | None, _TRAINING] = None,
@@ -78,6 +79,8 @@ def train(
         Inversion times, likewise.
     flip
         Flip angles of the volumes in degrees: a file, or a list such as 3,20.
+    mt
+        Which volumes have the MT pulse (mtsat): a list such as on,off,off.
     tr
         Repetition time in seconds, or as 15ms.
     refocusing
@@ -126,6 +129,7 @@ def train(
         te=te,
         ti=ti,
         flip=flip,
+        mt=mt,
         tr=tr,
         refocusing=refocusing,
         snr=snr,

@@ -164,6 +164,15 @@ REFERENCES: dict[str, Reference] = {
         1995,
         doi="10.1002/mrm.1910340618",
     ),
+    "helms2008": Reference(
+        "article",
+        "Helms, Gunther and Dathe, Henning and Kallenberg, Kai and Dechent, Peter",
+        "High-resolution maps of magnetization transfer with inherent correction for RF inhomogeneity and T1 "
+        "relaxation obtained from 3D FLASH MRI",
+        "Magnetic Resonance in Medicine 60(6):1396-1407",
+        2008,
+        doi="10.1002/mrm.21732",
+    ),
     "hanicke2003": Reference(
         "article",
         "Hänicke, Wolfgang and Vogel, Hans U.",

@@ -9,8 +9,9 @@ from raofit.io.bids_names import BidsName, parse_name, read_metadata
 from raofit.io.text_formats import read_json
 
 DESCRIPTION = "dataset_description.json"
-# Suffixes of anat/ whose files are the volumes of one series, and the entity that counts them.
-SERIES_ENTITIES = {"IRT1": "inv", "MEGRE": "echo", "MESE": "echo", "VFA": "flip"}
+# Suffixes of anat/ whose files are the volumes of one series, and the entities that tell these apart.
+SERIES_ENTITIES = {"IRT1": ("inv",), "MEGRE": ("echo",), "MESE": ("echo",), "MTS": ("flip", "mt"), "VFA": ("flip",)}
+_WORDS = {"mt": {"on": 0, "off": 1}}  # entities whose values are words, in the order of their volumes
 _IMAGES = (".nii", ".nii.gz")
 _MAGNITUDES = (None, "mag")
 
@@ -83,22 +84,22 @@ def find_visits(root: Path, subjects: Sequence[str] = (), sessions: Sequence[str
 def find_collections(root: Path, visit: Visit) -> list[Collection]:
     """The series of a session raofit has a model for: those of `SERIES_ENTITIES`, and diffusion.
 
-    Phases and real or imaginary parts are left out, and of several echoes of a VFA series all but the first.
+    Phases and real or imaginary parts are left out, and of several echoes of a VFA or MTS series all but the first.
 
     Raises
     ------
     FileError
         If a volume is there twice.
     """
-    series: dict[str, dict[int, Path]] = {}
+    series: dict[str, dict[tuple[int, ...], Path]] = {}
     names: dict[str, BidsName] = {}
     for path, name in images_in(root / visit.folder / "anat"):
         counted = SERIES_ENTITIES.get(name.suffix)
-        if counted not in name.entities or not _is_magnitude(name):
+        if counted is None or not (name.entities.keys() >= set(counted) and _is_magnitude(name)):
             continue
-        index = _index(path, name, counted)
-        shared = name.without(counted, "part")
-        if counted != "echo" and "echo" in name.entities:
+        index = tuple(_index(path, name, key) for key in counted)
+        shared = name.without(*counted, "part")
+        if "echo" not in counted and "echo" in name.entities:
             if _index(path, name, "echo") != 1:
                 continue
             shared = shared.without("echo")
@@ -106,7 +107,8 @@ def find_collections(root: Path, visit: Visit) -> list[Collection]:
         volumes = series.setdefault(str(shared), {})
         names[str(shared)] = shared
         if index in volumes:
-            raise FileError(f"{path}: {volumes[index].name} is {counted} {index} as well; remove one of them")
+            stated = ", ".join(f"{key} {name.entities[key].lstrip('0')}" for key in counted)
+            raise FileError(f"{path}: {volumes[index].name} is {stated} as well; remove one of them")
         volumes[index] = path
     found = [
         Collection(visit, "anat", names[key], tuple(volumes[index] for index in sorted(volumes)))
@@ -178,6 +180,12 @@ def _is_magnitude(name: BidsName) -> bool:
 
 def _index(path: Path, name: BidsName, key: str) -> int:
     value = name.entities[key]
+    if key in _WORDS:
+        if value not in _WORDS[key]:
+            raise FileError(
+                f"{path}: expected {key}-{f' or {key}-'.join(_WORDS[key])}, found {value!r}; rename the file"
+            )
+        return _WORDS[key][value]
     if not value.isdecimal():
         raise FileError(f"{path}: expected a number after `{key}-`, found {value!r}; rename the file")
     return int(value)

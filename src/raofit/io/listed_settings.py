@@ -1,4 +1,4 @@
-"""Settings that users write as lists, text files or BIDS sidecars: times with their unit, angles in degrees."""
+"""Settings users write as lists, text files or BIDS sidecars: times with their unit, angles in degrees, on or off."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -14,6 +14,7 @@ from raofit.io.text_formats import names_a_file, read_json, shown
 
 SECONDS = {"ms": 1e-3, "us": 1e-6, "µs": 1e-6, "s": 1.0, "": 1.0}
 _DEGREES = {"deg": 1.0, "°": 1.0, "": 1.0}
+_STATES = {"on": 1.0, "off": 0.0, "true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Listed:
     option : the option it is given with.
     keys : names in JSON sidecars, the first one found counts.
     example : a list as one writes it.
-    units : what a word may end with, and the factor to seconds or degrees.
+    units : what a word may end with, and the factor to seconds or degrees; or the words for on and off.
     limits : least (of the largest) and largest value in that unit.
     too_small, too_large : what to do about a value outside.
     is_shared : whether one value may stand for all volumes.
@@ -47,6 +48,16 @@ class Listed:
     def is_angle(self) -> bool:
         """Whether values are angles; times otherwise."""
         return self.units is _DEGREES
+
+    @property
+    def is_state(self) -> bool:
+        """Whether values are on (1) or off (0)."""
+        return self.units is _STATES
+
+    @property
+    def values(self) -> str:
+        """What the values are, in words."""
+        return "on or off" if self.is_state else f"{'angles' if self.is_angle else 'times'} in {self.unit}"
 
     @property
     def unit(self) -> str:
@@ -74,6 +85,7 @@ LISTED = {
         "repetition time", "--tr", ("RepetitionTimeExcitation", "RepetitionTime"), 60.0, is_shared=True
     ),
     "flip_angles": _angles("flip angle", "--flip", ("FlipAngle",)),
+    "mt_states": Listed("MT state", "MT states", "--mt", ("MTState",), "on,off,off", _STATES, (0.0, 1.0)),
     "refocusing_angles": _angles("refocusing angle", "--refocusing", ("RefocusingFlipAngle",), is_shared=True),
 }
 
@@ -100,18 +112,21 @@ def read_listed(text: str, listed: Listed) -> Float[np.ndarray, " volume"]:
                 f"{listed.many}"
             )
     elif names_a_file(text):
-        values = read_numbers(path, f"{'angles' if listed.is_angle else 'times'} in {listed.unit}")
-    elif any(character.isdigit() for character in text) and not path.suffix.isalpha():
+        values = read_numbers(path, listed.values)
+    elif listed.is_state or (any(character.isdigit() for character in text) and not path.suffix.isalpha()):
         words = text.replace(",", " ").replace(";", " ").split()
         values = np.array([_number(word, listed) for word in words])
     else:
-        kind = f"{'angles' if listed.is_angle else 'times'} in {listed.unit}"
-        raise FileError(f"{path}: no such file; expected a file of {kind}, or a list such as {listed.example}")
+        raise FileError(f"{path}: no such file; expected a file of {listed.values}, or a list such as {listed.example}")
     return checked(values, text, listed)
 
 
 def checked(values: np.ndarray, source: str, listed: Listed) -> np.ndarray:
     """`values` in seconds or radians, or a `ProtocolError`."""
+    if listed.is_state:
+        if not np.all((values == 0) | (values == 1)):
+            raise ProtocolError(f"{source}: expected 1 (on) or 0 (off), found {shown(values.tolist())}")
+        return values
     if np.any(values < 0) or not np.all(np.isfinite(values)):
         kind = "angles ≥ 0°" if listed.is_angle else "times ≥ 0 s"
         raise ProtocolError(f"{source}: expected finite {kind}, found {shown(values.tolist())}")
@@ -130,6 +145,10 @@ def checked(values: np.ndarray, source: str, listed: Listed) -> np.ndarray:
 
 
 def _number(word: str, listed: Listed) -> float:
+    if listed.is_state:
+        if word.lower() not in listed.units:
+            raise ProtocolError(f"{listed.one} {shown(word)}: expected on or off, such as {listed.example}")
+        return listed.units[word.lower()]
     number = word.rstrip("smuµdeg°")
     try:
         return float(number) * listed.units[word[len(number) :]]

@@ -25,6 +25,7 @@ def series_protocol(
     te: str | None,
     ti: str | None = None,
     flip: str | None = None,
+    mt: str | None = None,
     tr: str | None = None,
     refocusing: str | None = None,
 ) -> dict[str, Float[np.ndarray, " volume"]]:
@@ -33,19 +34,20 @@ def series_protocol(
     Parameters
     ----------
     field_names : of `b_values` (s/mm²), `echo_times`, `inversion_times`, `repetition_time` (s), `flip_angles` and
-        `refocusing_angles` (rad).
+        `refocusing_angles` (rad), `mt_states` (1 or 0).
     images : the image files; a file not given explicitly is looked for beside the first one.
     bval : text file of b-values; default: the image's name with `.bval`.
     te, ti, tr : echo, inversion and repetition times as a file or a list (see `read_listed`); default: `EchoTime`,
         `InversionTime`, and `RepetitionTimeExcitation` or `RepetitionTime` of the images' JSON sidecars.
     flip, refocusing : flip angles in degrees, likewise; default: `FlipAngle`, and 180° for refocusing.
+    mt : on or off for each volume, likewise; default: `MTState`.
 
     Raises
     ------
     FileError, ProtocolError
         If settings are missing, unreadable, implausible, or not one per volume.
     """
-    texts = _texts(te, ti, flip, tr, refocusing)
+    texts = _texts(te, ti, flip, mt, tr, refocusing)
     protocol = {}
     for name in field_names:
         values, source, what = _setting(name, images, bval, texts)
@@ -63,6 +65,7 @@ def stated_protocol(
     te: str | None = None,
     ti: str | None = None,
     flip: str | None = None,
+    mt: str | None = None,
     refocusing: str | None = None,
     trains: Path | None = None,
     tr: str | None = None,
@@ -73,7 +76,7 @@ def stated_protocol(
     ----------
     field_names : as for `series_protocol`; or `flip_angles` (rad), `pulse_durations` (s) and `repetition_time` (s) of
         pulse trains.
-    bval, te, ti, flip, refocusing : as for `series_protocol`.
+    bval, te, ti, flip, mt, refocusing : as for `series_protocol`.
     trains : file of flip-angle trains (see `raofit.io.pulse_trains.load_trains`), or a fingerprinting sequence (see
         `raofit.io.fingerprint_sequence.load_sequence`).
     tr : repetition time such as `3.5ms`; of trains, in place of the one in their file.
@@ -85,17 +88,18 @@ def stated_protocol(
     """
     if has_trains(field_names):
         return trains_protocol(field_names, trains, tr)
-    texts = _texts(te, ti, flip, tr, refocusing)
+    texts = _texts(te, ti, flip, mt, tr, refocusing)
     return {name: _setting(name, (), bval, texts)[0] for name in field_names}
 
 
 def _texts(
-    te: str | None, ti: str | None, flip: str | None, tr: str | None, refocusing: str | None
+    te: str | None, ti: str | None, flip: str | None, mt: str | None, tr: str | None, refocusing: str | None
 ) -> dict[str, str | None]:
     return {
         "echo_times": te,
         "inversion_times": ti,
         "flip_angles": flip,
+        "mt_states": mt,
         "repetition_time": tr,
         "refocusing_angles": refocusing,
     }

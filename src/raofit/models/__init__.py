@@ -11,6 +11,7 @@ from raofit.models.inversion_recovery import InversionRecovery
 from raofit.models.ivim import IVIM
 from raofit.models.mrf_fisp import MRFFISP
 from raofit.models.mrf_hybrid_state import HybridState
+from raofit.models.mt_saturation import MTSaturation
 from raofit.models.multi_echo_spin_echo import MultiEchoSpinEcho
 from raofit.models.qmt.model import QMT
 from raofit.models.spoiled_gradient_echo import SpoiledGradientEcho
@@ -28,6 +29,7 @@ __all__ = [
     "FunctionModel",
     "HybridState",
     "InversionRecovery",
+    "MTSaturation",
     "MonoExponentialADC",
     "MonoExponentialT2",
     "MonoExponentialT2Star",

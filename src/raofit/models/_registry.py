@@ -11,6 +11,7 @@ from raofit.models.inversion_recovery import REPETITION_TIME, InversionRecovery
 from raofit.models.ivim import IVIM
 from raofit.models.mrf_fisp import MRFFISP
 from raofit.models.mrf_hybrid_state import HybridState
+from raofit.models.mt_saturation import MTSaturation
 from raofit.models.multi_echo_spin_echo import MultiEchoSpinEcho
 from raofit.models.qmt.model import QMT
 from raofit.models.spoiled_gradient_echo import SpoiledGradientEcho
@@ -39,6 +40,7 @@ REGISTRY: dict[str, Registered] = {
     "mrf-fisp-known-b1": Registered(partial(MRFFISP, b1=1.0), MRFFISP),
     "mrf-hybrid-state": Registered(HybridState, HybridState),
     "mrf-hybrid-state-known-b1": Registered(partial(HybridState, b1=1.0), HybridState),
+    "mtsat": Registered(MTSaturation, MTSaturation),
     "qmt": Registered(QMT, QMT),
     "qmt-times": Registered(partial(QMT, relaxation="times"), QMT),
     "qmt-tied": Registered(partial(QMT, r1s="tied"), QMT),

@@ -81,9 +81,7 @@ def test_one_step_takes_the_kept_network_too(scan, monkeypatch):
     settings = json.loads((scan / "refined" / "raofit.json").read_text())["Settings"]
     assert settings["Estimator"] == "one-step"
     assert settings["EstimatorSettings"]["Network"].startswith(str(scan / "cache"))
-    assert settings["Intervals"]["Factors"]["ADC"] == pytest.approx(
-        1.96, abs=0.3
-    )  # 2000 draws of an efficient estimator
+    assert settings["Intervals"]["Factors"]["ADC"] > 1.96  # the small network's starts are off by more than one step
     method = json.loads((scan / "refined" / "ADC_lower.json").read_text())["Method"]
     assert "factors by simulation" in method
 

@@ -27,7 +27,7 @@ from raofit.estimators.maximum_likelihood import MaximumLikelihood
 _REACHES = (0.25, 0.6, 1.0, 1.4, 2.0, 3.2, 5.0, 8.0, 14.0, 1e6)  # half-widths by the standard error; then the bound
 _ITERATIONS = 4
 _FURTHEST = 2.0
-_HIGHEST = 1e6
+_LARGEST_RISE = 1e12  # of −log L; beyond, the place makes no finite signal
 
 
 class Intervals(NamedTuple):
@@ -141,9 +141,9 @@ class _Profile:
         held = {**self._known, self._name: place}
         fitted = self._fit.estimate(self._measurements, start=start.astype(np.float32), known=held)
         rise = np.asarray(fitted.diagnostics["objective"], dtype=np.float64) - self._least
-        height = np.sqrt(2.0 * np.maximum(np.nan_to_num(rise, nan=np.inf), 0.0)) - target
+        height = np.sqrt(2.0 * np.clip(np.nan_to_num(rise, nan=np.inf), 0.0, _LARGEST_RISE)) - target
         values = np.where(np.isfinite(fitted.values), fitted.values, self._values)
-        return _Point(place, np.where(self._has_estimate, np.minimum(height, _HIGHEST), 0.0), values)
+        return _Point(place, np.where(self._has_estimate, height, 0.0), values)
 
 
 def _continued(before: "_Point", last: "_Point", place: Float[np.ndarray, "*batch"]) -> np.ndarray:

@@ -32,7 +32,8 @@ class ResidualCheck:
     χ² = Σ |y − ŷ|²/Var(y) with ŷ the expected measurement: the signal at the estimate, M̂0 times it, or the mean of a
     magnitude. For Gaussian noise χ² is exactly what its name says, with ν degrees of freedom. Magnitudes have the mean
     and variance of the Rician distribution [koay2006], and the limit of each voxel follows from its signal at the
-    estimate (`raofit.noise.squared_residual`): near the noise floor it is above the quantile of χ².
+    estimate (`raofit.noise.squared_residual`): near the noise floor it is above the quantile of χ². Where all of them
+    lie on the floor, the fit explains more of the noise than its parameters count, and fewer voxels are marked.
 
     ν is the number of real measurements less the numbers fitted to the voxel. A network fits none, so that its own
     error may add to χ²: the mark then says that the model does not explain the measurement at this estimate.

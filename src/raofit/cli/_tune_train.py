@@ -245,6 +245,7 @@ def _stated(options: TuneOptions) -> TrainOptions:
         te=of.te,
         ti=of.ti,
         flip=of.flip,
+        mt=of.mt,
         tr=of.tr,
         refocusing=of.refocusing,
         snr=options.snr,

@@ -164,6 +164,14 @@ REFERENCES: dict[str, Reference] = {
         1995,
         doi="10.1002/mrm.1910340618",
     ),
+    "hanicke2003": Reference(
+        "article",
+        "Hänicke, Wolfgang and Vogel, Hans U.",
+        "An analytical solution for the SSFP signal in MRI",
+        "Magnetic Resonance in Medicine 49(4):771-775",
+        2003,
+        "10.1002/mrm.10410",
+    ),
     "helms2008": Reference(
         "article",
         "Helms, Gunther and Dathe, Henning and Kallenberg, Kai and Dechent, Peter",
@@ -172,14 +180,6 @@ REFERENCES: dict[str, Reference] = {
         "Magnetic Resonance in Medicine 60(6):1396-1407",
         2008,
         doi="10.1002/mrm.21732",
-    ),
-    "hanicke2003": Reference(
-        "article",
-        "Hänicke, Wolfgang and Vogel, Hans U.",
-        "An analytical solution for the SSFP signal in MRI",
-        "Magnetic Resonance in Medicine 49(4):771-775",
-        2003,
-        "10.1002/mrm.10410",
     ),
     "hennig1988": Reference(
         "article",

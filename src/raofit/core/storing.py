@@ -8,11 +8,8 @@ from pathlib import Path
 
 from raofit.core.errors import FileError
 
-_OF_THE_PLACE = {
-    getattr(errno, name)
-    for name in ("EACCES", "EDQUOT", "EFBIG", "EIO", "ENAMETOOLONG", "ENOSPC", "EPERM", "EROFS")
-    if hasattr(errno, name)
-}
+_NAMES = {"EACCES", "EDQUOT", "EFBIG", "EIO", "ENAMETOOLONG", "ENOSPC", "EPERM", "EROFS"}
+_OF_THE_PLACE = {number for number, name in errno.errorcode.items() if name in _NAMES}
 
 
 def is_of_the_place(error: BaseException) -> bool:

@@ -83,7 +83,7 @@ def test_interrupted_it_continues_to_the_same_bytes_with_labels_fitted_once(fold
 
         return train_network(*args, progress=interrupt, **kwargs)
 
-    monkeypatch.setattr(_tune_train, "label_data", lambda *args: n_fits.append(1) or fit(*args))
+    monkeypatch.setattr(_tune_train, "label_data", lambda *args, **of: n_fits.append(1) or fit(*args, **of))
     with monkeypatch.context() as patch:
         patch.setattr(_tune_train, "train_network", interrupted)
         code, _, message = run(capsys, *_arguments(folder, out=out))

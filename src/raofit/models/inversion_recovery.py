@@ -142,8 +142,7 @@ class InversionRecovery(AbstractSignalModel):
         """The best of a grid of T1, with a + b·exp(−TI/T1) by linear least squares on each [barral2010].
 
         Of a magnitude, every sign pattern is tried too: negative before some inversion time and positive after it. So
-        the fit begins at the right one of the many local optima that magnitudes have. A line that no inversion within
-        the bounds makes is taken only if there is no other.
+        the fit begins at the right one of the many local optima that magnitudes have.
         """
         times = jnp.asarray(self.inversion_times, dtype=measurement.dtype)
         grid = jnp.asarray(np.geomspace(*T1.bounds, _GRID), dtype=measurement.dtype)
@@ -159,18 +158,13 @@ class InversionRecovery(AbstractSignalModel):
         slopes = (centered @ patterns.T) / jnp.where(spread > 0, spread, 1.0)[:, None]
         variance = jnp.sum(jnp.square(patterns - jnp.mean(patterns, axis=1, keepdims=True)), axis=1)
         left = variance - jnp.square(slopes) * spread[:, None]
-        repetition = None
-        if self.repetition_time is not None:
-            repetition = jnp.mean(jnp.asarray(self.repetition_time, dtype=measurement.dtype))
-        share = jnp.ones_like(grid) if repetition is None else 1.0 + jnp.exp(-repetition / grid)
-        offsets = jnp.mean(patterns, axis=1) - slopes * jnp.mean(decay, axis=1)[:, None]
-        scale = jnp.maximum(jnp.abs(offsets), 1e-6 * jnp.abs(slopes) + 1e-30)
-        offsets = jnp.where(offsets < 0, -scale, scale)
-        inversions = -slopes / offsets * (1.0 if repetition is None else 0.5 * share[:, None])
-        low, high = self.parameters[-1].bounds
-        is_possible = (offsets > 0) & (inversions >= low) & (inversions <= high)
-        worst = jnp.max(left, initial=0.0)
-        best, pattern = jnp.unravel_index(jnp.argmin(jnp.where(is_possible, left, left + worst)), left.shape)
-        offset = offsets[best, pattern]
+        best, pattern = jnp.unravel_index(jnp.argmin(left), left.shape)
+        slope = slopes[best, pattern]
+        offset = jnp.mean(patterns[pattern]) - slope * jnp.mean(decay[best])
+        offset = jnp.where(jnp.abs(offset) > 1e-6 * jnp.abs(slope), offset, 1e-6 * jnp.abs(slope) + 1e-30)
         amplitude = jnp.abs(offset) if self.polarity == "magnitude" else jnp.maximum(offset, 0.0)
-        return jnp.stack([amplitude / share[best], grid[best], inversions[best, pattern]])
+        if self.repetition_time is None:
+            return jnp.stack([amplitude, grid[best], -slope / offset])
+        repetition = jnp.mean(jnp.asarray(self.repetition_time, dtype=measurement.dtype))
+        share = 1.0 + jnp.exp(-repetition / grid[best])
+        return jnp.stack([amplitude / share, grid[best], -0.5 * share * slope / offset])

@@ -69,7 +69,7 @@ def profile_intervals(
     >>> fit = MaximumLikelihood(MonoExponentialT2([0.01, 0.05, 0.1]), Gaussian(0.01))
     >>> ends = profile_intervals(fit, np.array([0.9048, 0.6065, 0.3679]))
     >>> print(np.round([ends.lower[1], ends.upper[1]], 3))
-    [0.094 0.107]
+    [0.094 0.106]
 
     References: [venzon1988] §1.
     """

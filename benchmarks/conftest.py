@@ -1,12 +1,12 @@
 """Collects one row per benchmark and writes them as a table: `python -m pytest benchmarks --table results.md`."""
 
 import json
-import os
 import platform
-from importlib import metadata
 from pathlib import Path
 
 import pytest
+
+from benchmarks.machine import machine, versions
 
 _ROWS = pytest.StashKey[list]()
 
@@ -25,21 +25,11 @@ def rows(request) -> list:
     return request.config.stash[_ROWS]
 
 
-def machine() -> dict[str, str]:
-    """What speeds depend on."""
-    packages = ("raofit", "jax", "numpy", "scipy", "dipy", "osipy", "ivimnet", "torch")
-    versions = {}
-    for name in packages:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return {
-        "cores": str(len(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else str(os.cpu_count()),
-        "machine": platform.machine(),
-        "python": platform.python_version(),
-        **versions,
-    }
+_PACKAGES = ("raofit", "dipy", "osipy", "ivimnet", "ivimfit", "dmipy-fit")
+
+
+def _conditions() -> dict[str, str]:
+    return {**machine(), "python": platform.python_version(), **versions(_PACKAGES)}
 
 
 def _markdown(rows: list[dict]) -> str:
@@ -52,7 +42,7 @@ def _markdown(rows: list[dict]) -> str:
         text.append(f"## {table}\n\n| {' | '.join(header)} |\n|{'---|' * len(header)}")
         text += [f"| {' | '.join(str(row.get(key, '')) for key in header)} |" for row in members]
         text.append("")
-    text.append(", ".join(f"{name} {value}" for name, value in machine().items()))
+    text.append(", ".join(f"{name} {value}" for name, value in _conditions().items()))
     return "\n".join(text) + "\n"
 
 
@@ -66,5 +56,5 @@ def pytest_terminal_summary(terminalreporter, config):
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-        payload = {"machine": machine(), "rows": rows}
+        payload = {"machine": _conditions(), "rows": rows}
         path.with_suffix(".json").write_text(json.dumps(payload, indent=1, ensure_ascii=False), encoding="utf-8")

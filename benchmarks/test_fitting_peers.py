@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import voxels
+from benchmarks.accuracy import accuracy
 from benchmarks.fitting_peers import PEERS
 
 
@@ -15,10 +16,10 @@ def _drawn() -> voxels.Voxels:
 
 
 @pytest.mark.parametrize("name", PEERS)
-def test_fit(name, benchmark, rows):
+def test_fit(name, benchmark, rows, tmp_path):
     peer = PEERS[name]
     try:
-        fit = peer.prepare()
+        fit = peer.ready(tmp_path / "trained")
     except ImportError as error:
         pytest.skip(f"{name}: {error}")
     timed = _drawn().first(peer.n_timed)
@@ -33,11 +34,11 @@ def test_fit(name, benchmark, rows):
     row = {
         "table": f"IVIM at SNR 15, {voxels.N_ACCURACY} voxels (diffusivities in 1e-3 mm²/s)",
         "method": peer.label,
-        "voxels/s (min-max)": "" if name == "prior only" else _speed(peer.n_timed, benchmark.stats.stats),
+        "voxels/s (min-max)": "" if peer.is_yardstick else _speed(peer.n_timed, benchmark.stats.stats),
     }
     for index, parameter in enumerate(voxels.NAMES):
         scale = 1e3 if parameter.startswith("D") else 1.0
-        row |= _accuracy(parameter, errors[:, index] * scale, judged.truths[:, index] * scale)
+        row |= _columns(parameter, accuracy(errors[:, index] * scale, judged.truths[:, index] * scale))
     rows.append(row)
     benchmark.extra_info.update(row)
 
@@ -48,14 +49,10 @@ def _speed(n: int, stats) -> str:
     return f"{n / stats.median:,.0f} ({n / stats.max:,.0f}-{n / stats.min:,.0f})"
 
 
-def _accuracy(name: str, error: np.ndarray, truth: np.ndarray) -> dict[str, str]:
-    """Bias, standard deviation (ddof 0) and RMSE over the prior, and the slope of the error against the truth."""
-    finite = np.isfinite(error)
-    error, truth = error[finite], truth[finite]
-    slope = np.polyfit(truth, error, 1)[0]
+def _columns(name: str, numbers: dict[str, float]) -> dict[str, str]:
     return {
-        f"{name} bias": f"{error.mean():+.3g}",
-        f"{name} std": f"{error.std():.3g}",
-        f"{name} RMSE": f"{np.sqrt(np.mean(error**2)):.3g}",
-        f"{name} slope": f"{slope:+.2f}",
+        f"{name} bias": f"{numbers['bias']:+.3g}",
+        f"{name} std": f"{numbers['std']:.3g}",
+        f"{name} RMSE": f"{numbers['rmse']:.3g}",
+        f"{name} slope": f"{numbers['slope']:+.2f}",
     }

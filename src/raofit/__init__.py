@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from raofit.estimators.network import NetworkEstimator
     from raofit.estimators.one_step import OneStep
     from raofit.estimators.parameter_grid import ParameterGrid
+    from raofit.estimators.profile_intervals import profile_intervals
     from raofit.evaluation.evaluate import Evaluation, evaluate
     from raofit.information.crb import crb
     from raofit.information.design import Design, design_protocol
@@ -72,6 +73,7 @@ _HOMES = {
     "load_training_set": "raofit.io.training_set_file",
     "load_trains": "raofit.io.pulse_trains",
     "named_prior": "raofit.io.prior_file",
+    "profile_intervals": "raofit.estimators.profile_intervals",
     "save_dictionary": "raofit.io.dictionary_file",
     "save_network": "raofit.io.network_file",
     "save_training_set": "raofit.io.training_set_file",
@@ -119,6 +121,7 @@ __all__ = [
     "models",
     "named_prior",
     "noise",
+    "profile_intervals",
     "recipes",
     "save_dictionary",
     "save_network",

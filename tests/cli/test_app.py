@@ -14,7 +14,7 @@ SCRIPT = """
 import sys
 from raofit.cli import main
 code = main(sys.argv[1:])
-heavy = sorted({"jax", "equinox", "optax", "nibabel", "matplotlib", "scipy"} & set(sys.modules))
+heavy = sorted({"jax", "equinox", "optax", "nibabel", "matplotlib", "scipy", "dask", "distributed"} & set(sys.modules))
 print("HEAVY", heavy)
 sys.exit(code)
 """

@@ -11,10 +11,11 @@ import pytest
 
 from raofit.core.errors import RaofitError
 from raofit.evaluation.coverage import level_words
-from raofit.io.network_file import save_network
+from raofit.io.network_file import load_network, save_network
 from raofit.models import MonoExponentialADC
+from raofit.recipes.card import measured_again
 from tests.cli.helpers import entries, run
-from tests.estimators.untrained import untrained
+from tests.estimators.untrained import untrained, untrained_complex
 
 FIGURES = {"bias": 1e-4, "bias_slope": -0.5, "std": 0.2, "rmse": 0.25, "crb_std": 0.3, "constant_rmse": 0.4}
 INTERVALS = dict(
@@ -101,6 +102,32 @@ def test_what_was_not_measured_is_said(capsys, tmp_path, network):
         network.interval_factors()
 
 
+def test_a_card_is_measured_again_without_training(capsys, tmp_path):
+    old, new = tmp_path / "old.raofit", tmp_path / "new.raofit"
+    save_network(old, _network(snrs=()))
+    code, printed, _ = run(capsys, "card", old, "--measure", new, "--seed", 7)
+    assert code == 0
+    assert "coverage of intervals\tmeasured at 3 SNR" in printed
+    assert "measured again with seed 7" in printed
+    before, after = load_network(old), load_network(new)
+    np.testing.assert_array_equal(after.weights, before.weights)
+    assert after.provenance == before.provenance
+    assert after.interval_factors(0.68).shape == (2,)
+    code, printed, message = run(capsys, "card", old, "--measure", new)
+    assert (code, printed) == (2, "")
+    assert "--force" in message
+
+
+def test_fingerprints_of_the_first_component_are_simulated_for_it():
+    network = measured_again(untrained_complex(), seed=1)
+    assert (network.card["seed"], network.card["n_truths"]) == (1, 400)
+    for entry in network.card["entries"]:
+        for figures in entry["parameters"].values():
+            assert figures["weighted_variance"] is not None
+            # 400 truths of the card and 2000 of the calibration
+            assert abs(figures["calibrated_coverage_95"] - 0.95) < 4 * np.sqrt(0.95 * 0.05 * (1 / 400 + 1 / 2000))
+
+
 def test_factors_of_intervals_lie_between_those_of_neighboring_snrs():
     low, high = INTERVALS, INTERVALS | {"interval_factor_95": 4.8}
     network = _network()
@@ -108,6 +135,7 @@ def test_factors_of_intervals_lie_between_those_of_neighboring_snrs():
         entry["parameters"]["ADC"] = FIGURES | of
     np.testing.assert_allclose(network.interval_factors(), [2.8, 3.8])  # at SNR 20, halfway in log SNR
     np.testing.assert_allclose(network.interval_factors(snr=500.0), [2.8, 4.8])
+    np.testing.assert_allclose(network.interval_factors(snr=np.array([20.0, 5000.0])), [[2.8, 3.8], [2.8, 4.8]])
 
 
 @pytest.mark.parametrize(

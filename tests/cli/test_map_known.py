@@ -45,7 +45,7 @@ def test_a_fit_with_a_b1_map(scan, capsys, tmp_path):
     assert "from the fit residuals of 39 voxels" in err
     maps = {name: load(tmp_path / "out" / f"{name}.nii.gz") for name in ("T1", "T1_std", "B1", "B1_std", "status")}
     assert maps["status"][0, 0, 0] == Status.NON_FINITE
-    assert maps["status"][1, 0, 0] == Status.AT_BOUND
+    assert maps["status"][1, 0, 0] in (Status.AT_BOUND, Status.AT_BOUND_MISFIT)
     record = json.loads((tmp_path / "out" / "raofit.json").read_text())
     assert record["Settings"]["Known"] == [f"B1={folder / 'b1.nii.gz'}"]
     assert any(item["Path"].endswith("b1.nii.gz") for item in record["Inputs"])

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from raofit.cli import _network_cache
+from raofit.core.errors import RaofitError
+from raofit.io.network_file import load_network
 from raofit.recipes.training_recipe import TrainingRecipe
 from tests.cli.helpers import B_VALUES, adc_scan, entries, load, run, save
 
@@ -26,7 +28,7 @@ def scan(tmp_path_factory, patch):
     adc_scan(folder)
     patch.setenv("RAOFIT_CACHE", str(folder / "cache"))
     patch.setattr(_network_cache, "TrainingRecipe", SmallRecipe)
-    assert _map(folder, "--estimator", "network") == 0
+    assert _map(folder, "--estimator", "network", "--intervals", 0.95) == 0
     return folder
 
 
@@ -53,6 +55,16 @@ def test_training_on_the_spot_is_kept_with_its_snr(scan):
     assert settings["EstimatorSettings"]["Network"] == str(scan / "cache" / name)
 
 
+def test_intervals_are_wide_as_the_card_says_at_the_snr_of_the_voxel(scan):
+    out, folder = scan / "out", scan / "cache"
+    network = load_network(next(path for path in folder.iterdir() if path.name.startswith("adc-")))
+    value, error, upper = (load(out / f"ADC{end}.nii.gz") for end in ("", "_std", "_upper"))
+    factors = network.interval_factors(0.95, snr=network.snr_of(load(scan / "dwi.nii.gz"), 5.0))[..., 1]
+    np.testing.assert_allclose(upper, np.minimum(value + factors * error, 0.01), rtol=1e-4)
+    with pytest.raises(RaofitError, match="no factors of 90 %"):
+        network.interval_factors(0.9)
+
+
 def test_the_second_map_takes_the_kept_network(scan, monkeypatch):
     def refuse(*arguments, **options):
         raise AssertionError("trained again")
@@ -65,10 +77,13 @@ def test_the_second_map_takes_the_kept_network(scan, monkeypatch):
 def test_one_step_takes_the_kept_network_too(scan, monkeypatch):
     """Without --network, one step starts from the network trained on the spot."""
     monkeypatch.setattr(_network_cache, "train_network", None)
-    assert _map(scan, "--estimator", "one-step", out="refined") == 0
+    assert _map(scan, "--estimator", "one-step", "--intervals", 0.95, out="refined") == 0
     settings = json.loads((scan / "refined" / "raofit.json").read_text())["Settings"]
     assert settings["Estimator"] == "one-step"
     assert settings["EstimatorSettings"]["Network"].startswith(str(scan / "cache"))
+    assert settings["Intervals"]["Factors"]["ADC"] > 1.96  # the small network's starts are off by more than one step
+    method = json.loads((scan / "refined" / "ADC_lower.json").read_text())["Method"]
+    assert "factors by simulation" in method
 
 
 def test_a_network_file_serves_its_protocol_in_any_order(scan, capsys, tmp_path):

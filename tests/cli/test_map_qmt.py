@@ -94,7 +94,7 @@ def test_what_the_model_does_not_explain_is_marked(scan, capsys):
     status = load(folder / "out" / "status.nii.gz")[..., 0]
     assert residual[voxel] > 100 * sidecar["Threshold"]
     above = residual > sidecar["Threshold"]
-    assert set(np.unique(status[above])) <= {Status.MISFIT, Status.AT_BOUND, Status.NOT_CONVERGED}
+    assert set(np.unique(status[above])) <= {Status.MISFIT, Status.AT_BOUND_MISFIT, Status.NOT_CONVERGED_MISFIT}
     assert set(np.unique(status[mask & ~above])) <= set(Status) - {Status.MISFIT}
     # noise alone: 1 in 1000 of about 96 voxels; more than 5 has a probability below 1e-9
     assert above[mask].sum() <= 6

@@ -115,6 +115,7 @@ FAULTS = [
     (nothing, ["--estimator", "one-step"], r"--estimator one-step: it starts from a network"),
     (nothing, ["--network", "no-such-network"], r"no-such-network: no such file; expected a network"),
     (nothing, ["--false-alarms", "2"], r"--false-alarms 2: expected a share"),
+    (nothing, ["--intervals", "95"], r"--intervals 95: expected a probability between 0 and 1"),
     (nothing, ["--memory", "0"], r"expected a budget > 0"),
 ]
 

@@ -127,7 +127,7 @@ def test_an_interrupted_study_resumes_and_writes_everything(capsys, tmp_path, fi
         (("--trains", "none.mat"), "none.mat: no such file"),
         (("--coefficients", "{files}/basis.mat"), "expected the coefficients"),
         (("--training-set", "{files}/basis.mat"), "expected the format"),
-        (("--processes", "0"), "--processes 0: expected at least 1"),
+        (("--workers", "0"), "--workers 0: expected at least 1"),
         (("--quick", "--scale", "desk"), "contradict each other"),
         (("--labels", "literal"), "--labels belongs to epstein2022, not to mao2024"),
         (("--scan", "scan.nii.gz"), "--scan belongs to epstein2022, not to mao2024"),

@@ -48,20 +48,12 @@ def test_writes_a_set_that_says_what_it_is(folder, capsys):
     assert sorted(path.name for path in folder.iterdir()) == ["basis.mat", "ivim.bval", "set.h5"]
 
 
-def test_two_processes_write_the_same_bytes_as_one(folder):
-    assert main(_arguments(folder, n=3000)) == 0
-    command = [sys.executable, "-c", RUN, *_arguments(folder, "--processes", 2, n=3000, out="two.h5")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert (folder / "two.h5").read_bytes() == (folder / "set.h5").read_bytes()
-
-
 def _stopped(folder, signal_number, n):
     """Start the command, stop it when a few chunks are finished, and return its exit code and messages.
 
     On a busy machine the command may be done before this process looks again; then it is started once more.
     """
-    command = [sys.executable, "-c", RUN, *_arguments(folder, "--processes", 2, n=n)]
+    command = [sys.executable, "-c", RUN, *_arguments(folder, n=n)]
     work = folder / ".set.h5.shards"
     for _ in range(5):
         process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
@@ -131,7 +123,7 @@ def test_the_unfinished_set_of_another_command_is_refused(folder, capsys):
         (("--model", "ivvm"), "--model ivvm: expected one of"),
         (("-n", 0), "expected at least 1 sample"),
         (("--chunk", 0), "1 per chunk, got 1100 and 0"),
-        (("--processes", 0), "--processes 0: expected at least 1"),
+        (("--workers", 0), "--workers 0: expected at least 1"),
         (("--rank", 5), "there is no basis to take vectors of; give one with --basis"),
         (("--basis", "missing.mat"), "missing.mat: no such file"),
         (("--basis", "{folder}/basis.mat", "--rank", 7), "expected a rank from 1 to 6, the vectors it has, got 7"),

@@ -13,9 +13,14 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from raofit.cli._bids_plan import plan_map
+from raofit.cli._bids_run import BidsOptions
+from raofit.cli._options import protocol_fields
+from raofit.core.errors import RaofitError
 from raofit.estimators.dictionary_matching import DictionaryMatching
 from raofit.estimators.parameter_grid import ParameterGrid
 from raofit.io.basis_file import load_basis
+from raofit.io.bids_dataset import DESCRIPTION, find_collections, find_visits, is_generated_by
 from raofit.io.bvalues import read_b_values
 from raofit.io.coefficient_image import open_coefficients
 from raofit.io.dictionary_file import load_dictionary, save_dictionary
@@ -24,6 +29,7 @@ from raofit.io.listed_settings import LISTED, read_listed
 from raofit.io.network_file import load_network, save_network
 from raofit.io.nifti import open_series, read_mask
 from raofit.io.prior_file import read_prior
+from raofit.io.protocol_file import series_protocol
 from raofit.io.pulse_trains import load_trains
 from raofit.io.recipe_file import read_training
 from raofit.io.training_set_file import load_training_set, save_training_set
@@ -142,6 +148,61 @@ def _read_listed(path: Path):
         read_listed(str(path), LISTED["flip_angles"])
 
 
+def _write_sidecars(folder: Path) -> None:
+    times = {"EchoTime": [0.01, 0.02, 0.03, 0.04], "InversionTime": [0.1, 0.2, 0.5, 1.0], "RepetitionTime": 2.0}
+    (folder / "image.json").write_text(
+        json.dumps(times | {"RepetitionTimeExcitation": 1.9, "FlipAngle": [5, 10, "20", 30]})
+    )
+
+
+def _read_sidecar(path: Path) -> None:
+    """As the sidecar of an image of four volumes, for each of the settings that may be in it."""
+    for name in ("echo_times", "inversion_times", "flip_angles", "repetition_time"):
+        series_protocol((name,), [path.with_suffix(".nii")], 4, bval=None, te=None)
+
+
+def _write_bids(folder: Path) -> None:
+    (folder / "sidecar.json").write_text(
+        json.dumps({"FlipAngle": 20, "RepetitionTimeExcitation": 0.015, "Manufacturer": "A", "MTState": False})
+    )
+
+
+def _read_bids(path: Path) -> None:
+    """As the sidecar of the first of two volumes of a VFA series in a data set."""
+    root = path.parents[1] / "dataset"
+    folder, name = root / "sub-01" / "anat", "sub-01_flip-1_VFA"
+    folder.mkdir(parents=True, exist_ok=True)
+    for flip in (1, 2):
+        (folder / f"sub-01_flip-{flip}_VFA.nii").touch()
+    (folder / "sub-01_flip-2_VFA.json").write_text('{"FlipAngle": 3}')
+    (root / "VFA.json").write_text('{"RepetitionTimeExcitation": 0.015}')
+    (folder / f"{name}.json").write_bytes(path.read_bytes())
+    try:
+        (series,) = find_collections(root, find_visits(root)[0])
+        plan = plan_map(series, BidsOptions(root, root / "out", b1=False))
+        settings = {name: plan.options[name] for name in ("flip", "tr")}
+        series_protocol(protocol_fields(plan.model), series.images, 2, bval=None, te=None, **settings)
+    except RaofitError as error:
+        raise type(error)(str(error).replace(name, path.name)) from error
+
+
+def _read_made(path: Path) -> None:
+    """As the description of a data set."""
+    root = path.parents[1] / "described"
+    root.mkdir(exist_ok=True)
+    (root / DESCRIPTION).write_bytes(path.read_bytes())
+    try:
+        is_generated_by(root, "raofit")
+    except RaofitError as error:
+        raise type(error)(str(error).replace(DESCRIPTION, path.name)) from error
+
+
+def _write_described(folder: Path) -> None:
+    (folder / "described.json").write_text(
+        json.dumps({"Name": "A", "GeneratedBy": [{"Name": "raofit"}, {"Name": "B"}]})
+    )
+
+
 def _write_recipes(folder: Path) -> None:
     (folder / "drawn.toml").write_text(
         'preset = "on-the-spot"\nsnr = [10, 40]\nlabels = "mle-rician"\nhidden = [16, 16]\nmax_epochs = 3\n'
@@ -235,6 +296,9 @@ READERS = {
     "mask": Reader(_write_masks, _read_mask, {"": (HEAD, HEAD, BYTES)}),
     "b-values": Reader(lambda folder: (folder / "a.bval").write_text("0 10,20\n50 800\n"), read_b_values, TEXTS),
     "listed": Reader(_write_listed, _read_listed, TEXTS),
+    "sidecar": Reader(_write_sidecars, _read_sidecar, TEXTS),
+    "bids-sidecar": Reader(_write_bids, _read_bids, TEXTS),
+    "bids-description": Reader(_write_described, _read_made, TEXTS),
     "recipe": Reader(_write_recipes, read_training, TEXTS),
     "prior": Reader(_write_priors, lambda path: read_prior(path, IVIM(B_VALUES)), TEXTS),
     "trains": Reader(_write_trains, load_trains, TEXTS | {".mat": (BYTES,)}),

@@ -21,6 +21,16 @@ def test_each_maps_without_further_files(name):
     assert network.provenance
 
 
+@pytest.mark.parametrize("name", shipped_names())
+def test_the_intervals_on_each_card_hold_the_truth(name):
+    """Measured on 400 truths after the factors were determined on 2000 others: one binomial deviation is 1.1 %."""
+    network = load_network(name)
+    for entry in network.card["entries"]:
+        for figures in entry["parameters"].values():
+            assert 0.93 < figures["calibrated_coverage_95"] < 0.97
+            assert 0.45 < figures["calibrated_coverage_50"] < 0.55
+
+
 def test_other_names_are_refused():
     with pytest.raises(FileError, match="qmt-of-nobody: no such file; expected a network written by `raofit train`"):
         network_path("qmt-of-nobody")

@@ -1,10 +1,13 @@
 """Unfinished training sets: any process fills them, in any order, to the same bytes."""
 
+import itertools
+
 import jax
 import numpy as np
 import pytest
 
 from raofit.core.errors import FileError, RaofitError
+from raofit.core.tasks import in_this_process
 from raofit.io.simulation_folder import Simulation, SimulationFolder
 from raofit.io.training_set_file import load_training_set
 from raofit.models import IVIM, Compressed
@@ -27,10 +30,9 @@ def whole(tmp_path_factory):
     return (place / "set.h5").read_bytes()
 
 
-def _after(n_chunks):
-    """Goes on for so many chunks."""
-    left = iter(range(n_chunks))
-    return lambda: next(left, None) is not None
+def _only(n_chunks):
+    """Runs so many tasks and no more, as a process that is killed then."""
+    return lambda function, tasks: in_this_process(function, itertools.islice(tasks, n_chunks))
 
 
 def test_the_set_is_that_of_the_library(whole, tmp_path):
@@ -46,7 +48,7 @@ def test_the_set_is_that_of_the_library(whole, tmp_path):
 
 
 def test_stopped_and_continued_gives_the_same_bytes(whole, tmp_path):
-    SimulationFolder(tmp_path / "work", SIMULATION).fill(goes_on=_after(3))
+    SimulationFolder(tmp_path / "work", SIMULATION).fill(run=_only(3))
     folder = SimulationFolder(tmp_path / "work", SIMULATION)
     assert len(folder.missing) == 4
     folder.fill()
@@ -58,8 +60,8 @@ def test_processes_take_turns(whole, tmp_path):
     """Two that fill one folder alternately; the one that comes second finds everything done."""
     one, other = (SimulationFolder(tmp_path / "work", SIMULATION) for _ in range(2))
     while one.missing:
-        one.fill(goes_on=_after(1))
-        other.fill(goes_on=_after(1))
+        one.fill(run=_only(1))
+        other.fill(run=_only(1))
     one.finish(tmp_path / "set.h5")
     other.fill()
     other.finish(tmp_path / "set.h5")
@@ -98,7 +100,7 @@ def test_a_merge_that_was_killed_leaves_nothing_behind(whole, tmp_path):
 
 def test_missing_chunks_are_no_set(tmp_path):
     folder = SimulationFolder(tmp_path / "work", SIMULATION)
-    folder.fill(goes_on=_after(2))
+    folder.fill(run=_only(2))
     with pytest.raises(FileError, match="chunks are missing; repeat the command"):
         folder.finish(tmp_path / "set.h5")
     assert not (tmp_path / "set.h5").exists()

@@ -1,6 +1,7 @@
 """The page: self-contained, readable by machines and people, the same every time."""
 
 import base64
+import hashlib
 import re
 from html.parser import HTMLParser
 
@@ -8,7 +9,7 @@ import pytest
 
 from raofit.core.errors import FileError, RaofitError
 from raofit.plot.style import new_figure
-from raofit.report import Badge, Figure, Paragraph, Report, Section, Table, render_report, write_report
+from raofit.report import Badge, Figure, Paragraph, Report, Section, Snippet, Table, render_report, write_report
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -81,6 +82,18 @@ def test_nothing_outside_the_file_is_asked_for(page):
     assert not re.search(r"url\(|@import|https?://", re.sub(r'src="data:[^"]*"', "", page))
     policies = [a["content"] for a in outline.all("meta") if a.get("http-equiv") == "Content-Security-Policy"]
     assert policies == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
+
+
+def test_scripts_are_there_where_they_are_needed_and_the_policy_names_no_other():
+    outline = Outline(
+        render_report(example(sections=[Section("One", [Snippet("BibTeX", "@book{<key>}", is_code=True)])]))
+    )
+    (policy,) = [a["content"] for a in outline.all("meta") if a.get("http-equiv") == "Content-Security-Policy"]
+    text = "".join(outline.text)
+    assert "@book{<key>}" in text
+    script = text[text.index('"use strict"') : text.rindex("}") + 2]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert policy == f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
 
 
 def test_figures_are_inside_and_described(page):

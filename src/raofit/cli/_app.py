@@ -68,6 +68,7 @@ def main(tokens: Sequence[str] | None = None) -> int:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads only stall SciPy's tiny problems; JAX has its own
     try:
         build_app(is_overview=is_overview)(tokens, exit_on_error=False, print_error=False)
+        sys.stdout.flush()  # a full disk behind it is an error to tell
     except BaseException as error:
         return exit_code_of(error, is_debug=is_debug)
     return 0

@@ -14,8 +14,9 @@ from raofit.core.errors import FileError, ProtocolError, RaofitError
 from raofit.io.bids_dataset import SERIES_ENTITIES, Collection, find_b1_map
 from raofit.io.bids_names import inherited, read_metadata, require_key
 from raofit.io.bvalues import read_b_values
-from raofit.io.listed_settings import LISTED
+from raofit.io.listed_settings import LISTED, Listed, checked
 from raofit.io.nifti import open_series, read_volume
+from raofit.io.text_formats import shown
 
 if TYPE_CHECKING:
     from raofit.cli._bids_run import BidsOptions
@@ -90,7 +91,7 @@ def plan_map(collection: Collection, options: "BidsOptions") -> Plan | None:
     found = [read_metadata(path, root) for path in collection.images]
     metadata: dict[str, list] = {}
     for field in _OPTIONS.keys() & protocol_fields(model):
-        key, values = _setting(LISTED[field].keys, collection, root, found)
+        key, values = _setting(LISTED[field], collection, root, found)
         metadata[key] = values
         settings[_OPTIONS[field]] = ",".join(repr(value) for value in values)
     if b1 is not None:
@@ -165,20 +166,23 @@ def _b_values(collection: Collection, root: Path) -> tuple[Path, np.ndarray]:
 
 
 def _setting(
-    keys: Sequence[str], collection: Collection, root: Path, found: Sequence[Mapping[str, Any]]
+    listed: Listed, collection: Collection, root: Path, found: Sequence[Mapping[str, Any]]
 ) -> tuple[str, list[float]]:
     """The key and the numbers of all images in a row; BIDS writers sometimes quote them."""
+    keys, image = listed.keys, collection.images[0]
     stated = [
         require_key(path, root, metadata, *keys) for path, metadata in zip(collection.images, found, strict=True)
     ]  # fmt: skip
     numbers = [number for value in stated for number in (value if isinstance(value, list) else [value])]
-    key = next(key for key in keys if key in found[0])
+    key = next(key for key in keys if any(key in metadata for metadata in found))
     try:
-        return key, [float(number) for number in numbers]
-    except (TypeError, ValueError):
-        raise ProtocolError(
-            f"{collection.images[0]}: expected numbers as `{key}`, found {numbers}; correct the sidecars"
-        ) from None
+        values = [float(number) for number in numbers]
+    except (TypeError, ValueError, OverflowError):
+        values = []
+    if not values:
+        raise ProtocolError(f"{image}: expected numbers as `{key}`, found {shown(numbers)}; correct the sidecars")
+    checked(np.array(values), f"the sidecars of {image}", listed)
+    return key, values
 
 
 def _require_relative(b1: Path, collection: Collection) -> None:

@@ -20,6 +20,7 @@ from raofit.cli._map_run import make_maps
 from raofit.cli._options import protocol_fields
 from raofit.cli._progress import say
 from raofit.core.errors import FileError, RaofitError
+from raofit.core.tasks import RunTasks
 from raofit.io.bids_dataset import (
     DESCRIPTION,
     Visit,
@@ -69,8 +70,8 @@ def parse_models(items: tuple[str, ...]) -> dict[str, str]:
     return models
 
 
-def map_dataset(options: BidsOptions) -> None:
-    """Map every session that is not finished.
+def map_dataset(options: BidsOptions, run: RunTasks) -> None:
+    """Map every session that is not finished; `run` says where voxels are estimated.
 
     Raises
     ------
@@ -85,7 +86,7 @@ def map_dataset(options: BidsOptions) -> None:
     n_finished = 0
     for visit in visits:
         try:
-            n_finished += _map_visit(visit, options)
+            n_finished += _map_visit(visit, options, run)
         except RaofitError as error:
             failures.append(f"{visit}: {error}")
             if len(visits) > 1:
@@ -102,7 +103,7 @@ def map_dataset(options: BidsOptions) -> None:
         )
 
 
-def _map_visit(visit: Visit, options: BidsOptions) -> bool:
+def _map_visit(visit: Visit, options: BidsOptions, run: RunTasks) -> bool:
     """Map one session; whether there is anything in it to map."""
     target = options.out / visit.folder
     if target.exists() and not options.force:
@@ -119,20 +120,20 @@ def _map_visit(visit: Visit, options: BidsOptions) -> bool:
         return False
     is_shared = has_two_t1_maps(options.dataset)
     unfinished = options.out / _UNFINISHED / str(visit)
-    try:
-        with new_folder(target, force=options.force) as work:
+    with new_folder(target, force=options.force) as work:
+        try:
             for plan in plans:
                 name = plan.collection.name
                 say(f"{name}: {plan.model}")
                 maps = unfinished / str(name)
-                for sentence in make_maps(map_options(plan, maps)):
+                for sentence in make_maps(map_options(plan, maps), run):
                     print(f"{name}: {sentence}")
                 file_maps(maps, work, plan, is_shared=is_shared)
             _describe(options)  # before the first subject appears: only a described folder is continued
-    except RaofitError:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
-    shutil.rmtree(unfinished, ignore_errors=True)
+        except RaofitError:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+        shutil.rmtree(unfinished, ignore_errors=True)  # while no other run may be at work there
     return True
 
 

@@ -17,12 +17,13 @@ from raofit.cli._card_table import (
 from raofit.cli._crb_page import protocol_paragraphs
 from raofit.cli._invocation import command
 from raofit.cli._map_estimator import leanings
-from raofit.core.parameter import Parameter
+from raofit.cli._method_words import model_sentences, software_sentence, training_sentences, with_unit
 from raofit.estimators.network import NetworkEstimator, describe_protocol
 from raofit.io.output import new_folder
-from raofit.io.provenance import provenance, readable, write_json
+from raofit.io.provenance import provenance, readable, versions, write_json
 from raofit.plot.card import LEVELS, plot_card_coverage, plot_card_errors
-from raofit.report import Figure, Paragraph, Report, Section, Table, write_report
+from raofit.report import Figure, Paragraph, Report, Section, Snippet, Table, write_report
+from raofit.report.methods import methods_blocks
 
 _LEAST_COVERAGE = 0.93  # of intervals of nominal 95 %, below which a sentence says so
 _HEADERS = {
@@ -56,6 +57,7 @@ def card_facts(network: NetworkEstimator) -> dict[str, str]:
         "network": f"{len(sizes) - 2} hidden layers, {network.weights.size} weights",
         "labels": recipe.get("labels"),
         "loss weights": recipe.get("weights"),
+        "training data": _training_data(network),
         "training samples": made.get("n_training", recipe.get("n_training")),
         "epochs": made.get("epochs"),
         "training time": f"{made['training_seconds']:.4g} s" if "training_seconds" in made else None,
@@ -67,7 +69,7 @@ def card_facts(network: NetworkEstimator) -> dict[str, str]:
         else NOT_MEASURED,
     }
     ranges = zip(network.model.parameters, network.prior.ranges, strict=True)
-    facts |= {f"trained range of {_with_unit(item)}": f"{low:.4g} to {high:.4g}" for item, (low, high) in ranges}
+    facts |= {f"trained range of {with_unit(item)}": f"{low:.4g} to {high:.4g}" for item, (low, high) in ranges}
     return {name: str(value) for name, value in facts.items() if value not in (None, "")}
 
 
@@ -104,9 +106,25 @@ def card_report(
             Section("Intervals", intervals),
             Section("Training", [_fact_table(network), _range_table(network)]),
             Section("Protocol", protocol_paragraphs(network.model)),
+            Section("For your paper", _methods(network)),
         ],
         provenance=record,
     )
+
+
+def card_blocks(network: NetworkEstimator) -> list[Paragraph | Table]:
+    """The tables of the card, for a page that shows what the network made."""
+    remarks = [Paragraph(sentence, "warning") for sentence in _missing(network)]
+    errors = [_error_table(network)] if card_entries(network) else [Paragraph(_UNMEASURED, "warning")]
+    intervals = [_interval_table(network)] if has_intervals(network) else [Paragraph(_NO_INTERVALS)]
+    return [*remarks, *errors, *intervals]
+
+
+def _methods(network: NetworkEstimator) -> list[Paragraph | Snippet]:
+    made = versions()
+    about = "Estimates are those of a neural network."
+    sentences = [*model_sentences(network.model), about, *training_sentences(network), software_sentence(made)]
+    return methods_blocks(sentences, made)
 
 
 _UNMEASURED = "Bias and scatter: not measured. The file holds no card; train the network again with `raofit train`."
@@ -207,16 +225,24 @@ def _measured(network: NetworkEstimator) -> str:
     card = network.card
     if not card_entries(network):
         return NOT_MEASURED
-    return f"{card['n_truths']} truths from the training ranges, {card['n_repeats']} noise draws each"
+    words = f"{card['n_truths']} truths from the training ranges, {card['n_repeats']} noise draws each"
+    return words + (f"; measured again with seed {card['seed']} by raofit {card['raofit']}" if "seed" in card else "")
+
+
+def _training_data(network: NetworkEstimator) -> str | None:
+    """Where the measurements it was trained on come from."""
+    made = network.provenance
+    if not made:
+        return None
+    of = made.get("training_set")
+    if not of:
+        return "signals simulated from truths drawn from the training ranges"
+    return "a set of fingerprints" + (f", simulated beforehand with seed {of['seed']}" if "seed" in of else "")
 
 
 def _shown_names(network: NetworkEstimator) -> list[str]:
     parameters = {item.name: item for item in network.model.parameters}
     return [
-        f"magnitude of {_with_unit(parameters[name])}" if name in network.magnitudes else _with_unit(parameters[name])
+        f"magnitude of {with_unit(parameters[name])}" if name in network.magnitudes else with_unit(parameters[name])
         for name in network.parameter_names
     ]
-
-
-def _with_unit(parameter: Parameter) -> str:
-    return parameter.name if parameter.unit == "1" else f"{parameter.name} ({parameter.unit})"

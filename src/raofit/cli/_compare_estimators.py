@@ -1,7 +1,7 @@
 """The estimators of `raofit compare`, what they are compared at, and their evaluations."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import jax
@@ -22,10 +22,12 @@ from raofit.cli._map_dictionary import stated_grid
 from raofit.cli._options import parse_bounds
 from raofit.cli._progress import progress_bar
 from raofit.core.errors import RaofitError
+from raofit.core.tasks import RunTasks
 from raofit.estimators.dictionary_matching import DictionaryMatching
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
 from raofit.estimators.network import NetworkEstimator
 from raofit.evaluation import Evaluation, evaluate
+from raofit.evaluation.blocks import block_sizes
 from raofit.evaluation.comparison import Comparison, compared
 from raofit.evaluation.evaluate import Estimator
 from raofit.information.crb import crb
@@ -36,6 +38,7 @@ from raofit.noise import AbstractNoise
 
 DICTIONARY = "dictionary"
 _DICTIONARY_BYTES = 1 << 29
+_OF_BLOCKS = 0xB10C  # sets the noise of tunings apart from that of trainings and comparisons with the same seed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Measured:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Truths:
+class Truths:
     """Where estimators are compared: parameters, noise-free signals, and the bound at a noise."""
 
     model: AbstractSignalModel
@@ -70,31 +73,56 @@ class _Truths:
     words: str
 
 
-def measured_comparison(options: CompareOptions) -> Measured:
+def measured_comparison(options: CompareOptions, run: RunTasks) -> Measured:
     """Every estimator at every truth and SNR."""
     of = options.evaluated
-    _check(options)
-    networks, truths = _on_grid(of) if options.training_set is None else _on_set(of, options.training_set)
-    _check_networks(networks, of.networks)
+    if not of.networks and not options.estimators:
+        raise RaofitError("nothing to compare: give --network FILE, --estimator mle or --estimator dictionary")
+    networks, truths = given_networks(options)
     first = next(iter(networks.values()), None)
     if not of.snr and first is None:
         raise RaofitError("--snr is missing: give the signal-to-noise ratios, for instance 10,20,50")
     noise_name = evaluated_noise(of, truths.model, first)
-    evaluations = {}
-    matching = _matching(options, truths.model)
-    for snr in of.snr or trained_snrs(first):
-        noise = noise_models.build(noise_name, 1.0 / snr)
-        estimators = networks | _fit(of, truths.model, noise) | matching
-        evaluations[snr] = _evaluations(of, estimators, truths, noise, f"SNR {snr:g}")
+    snrs = of.snr or trained_snrs(first)
+    others = other_estimators(options, truths, noise_name, snrs)
+    magnitudes = {name for network in networks.values() for name in network.magnitudes}
+    setting = Setting(of, truths, noise_name, magnitudes, run)
+    evaluations = {
+        snr: {name: only for name, (only,) in setting.blocks({**networks, **others[snr]}, snr).items()} for snr in snrs
+    }
+    return described(compared(evaluations, truths.names), truths, networks, noise_name)
+
+
+def described(
+    comparison: Comparison, truths: Truths, networks: Mapping[str, NetworkEstimator], noise_name: str
+) -> Measured:
+    """A comparison with what it is about in words."""
     words = f"{truths.model.name}, {truths.model.n_measurements} measurements, {noise_name} noise"
     ranges = {name: network.snr_range for name, network in networks.items()}
-    return Measured(compared(evaluations, truths.names), ranges, words, truths.words)
+    return Measured(comparison, ranges, words, truths.words)
+
+
+def given_networks(options: CompareOptions) -> tuple[dict[str, NetworkEstimator], Truths]:
+    """The networks of the options, which may be none, and the truths; raises what is wrong with the options."""
+    of = options.evaluated
+    _check(options)
+    networks, truths = _on_grid(of) if options.training_set is None else _on_set(of, options.training_set)
+    _check_networks(networks, of.networks)
+    return networks, truths
+
+
+def other_estimators(
+    options: CompareOptions, truths: Truths, noise_name: str, snrs: Sequence[float]
+) -> dict[float, dict[str, Estimator]]:
+    """Maximum likelihood and dictionary of the options at each SNR."""
+    matching = _matching(options, truths.model)
+    return {
+        snr: _fit(options.evaluated, truths.model, noise_models.build(noise_name, 1.0 / snr)) | matching for snr in snrs
+    }
 
 
 def _check(options: CompareOptions) -> None:
     of = options.evaluated
-    if not of.networks and not options.estimators:
-        raise RaofitError("nothing to compare: give --network FILE, --estimator mle or --estimator dictionary")
     twice = sorted({name for name in options.estimators if options.estimators.count(name) > 1})
     if twice:
         raise RaofitError(f"--estimator {twice[0]}: given twice; give each estimator once")
@@ -117,25 +145,25 @@ def _check_networks(networks: Mapping[str, NetworkEstimator], paths: tuple[Path,
             raise RaofitError(f"{path}: the same network as {first}; give each estimator once")
 
 
-def _on_grid(of: EvaluateOptions) -> tuple[dict[str, NetworkEstimator], _Truths]:
+def _on_grid(of: EvaluateOptions) -> tuple[dict[str, NetworkEstimator], Truths]:
     """The networks, and every combination of true values."""
     networks = load_networks(of.networks)
     model = evaluated_model(of, networks)
     grid = checked_grid(of, model)
     signals = np.asarray(model.signal(jnp.asarray(grid.points, dtype=jnp.result_type(float))))
     words = f"{len(grid.points)} combinations of true values"
-    truths = _Truths(model, grid.points, signals, lambda noise: crb(model, grid.points, noise), grid.varied, words)
+    truths = Truths(model, grid.points, signals, lambda noise: crb(model, grid.points, noise), grid.varied, words)
     return networks, truths
 
 
-def _on_set(of: EvaluateOptions, path: Path) -> tuple[dict[str, NetworkEstimator], _Truths]:
+def _on_set(of: EvaluateOptions, path: Path) -> tuple[dict[str, NetworkEstimator], Truths]:
     """The networks, and held-out fingerprints."""
     check_set_options(of)
     samples = load_training_set(path)
     networks = set_networks(of, samples)
     chosen = held_out(samples, path)
     names, varies = np.array(samples.model.parameter_names), np.ptp(chosen.parameters, axis=0) > 0
-    truths = _Truths(
+    truths = Truths(
         samples.model,
         chosen.parameters,
         chosen.signals,
@@ -156,18 +184,32 @@ def _matching(options: CompareOptions, model: AbstractSignalModel) -> dict[str, 
     return {DICTIONARY: DictionaryMatching(model, stated_grid(options.grid, model, memory_bytes=_DICTIONARY_BYTES))}
 
 
-def _evaluations(
-    of: EvaluateOptions, estimators: Mapping[str, Estimator], truths: _Truths, noise: AbstractNoise, words: str
-) -> dict[str, Evaluation]:
-    """All estimators see the same noise; signs that a network does not tell count for none of them."""
-    networks = [estimator for estimator in estimators.values() if isinstance(estimator, NetworkEstimator)]
-    magnitudes = {name for network in networks for name in network.magnitudes}
-    bound, found = truths.bound(noise), {}
-    with progress_bar() as progress:
-        for name, estimator in estimators.items():
-            found[name] = evaluate(
-                estimator, truths.model, noise, truths.points, of.n_repeats, jax.random.key(of.seed),
-                signals=truths.signals, bound=bound, magnitudes=magnitudes,
-                progress=lambda event, name=name: progress(dataclasses.replace(event, stage=f"{name}, {words}")),
-            )  # fmt: skip
-    return found
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What all estimators have in common: truths, noise, signs that some network does not tell, and where it runs."""
+
+    options: EvaluateOptions
+    truths: Truths
+    noise_name: str
+    magnitudes: Collection[str]
+    run: RunTasks
+
+    def blocks(self, estimators: Mapping[str, Estimator], snr: float, n_blocks: int = 1) -> dict[str, list[Evaluation]]:
+        """Blocks of repeats of every estimator: all see the same noise, block by block."""
+        of, truths, noise = self.options, self.truths, noise_models.build(self.noise_name, 1.0 / snr)
+        bound, key = truths.bound(noise), jax.random.key(of.seed)
+        sizes = [of.n_repeats] if n_blocks == 1 else block_sizes(of.n_repeats, n_blocks)
+        keys = [key] if n_blocks == 1 else jax.random.split(jax.random.fold_in(key, _OF_BLOCKS), n_blocks)
+        found = {}
+        with progress_bar() as progress:
+            for name, estimator in estimators.items():
+                stage = f"{name}, SNR {snr:g}"
+                found[name] = [
+                    evaluate(
+                        estimator, truths.model, noise, truths.points, size, block_key,
+                        signals=truths.signals, bound=bound, magnitudes=self.magnitudes, run=self.run,
+                        progress=lambda event, stage=stage: progress(dataclasses.replace(event, stage=stage)),
+                    )
+                    for size, block_key in zip(sizes, keys, strict=True)
+                ]  # fmt: skip
+        return found

@@ -1,6 +1,8 @@
 """The run behind `raofit compare`: compare, print, and write the folder."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -8,6 +10,7 @@ from matplotlib.figure import Figure
 from raofit.cli._compare_estimators import CompareOptions, Measured, measured_comparison
 from raofit.cli._evaluate_set_run import print_weighted
 from raofit.cli._invocation import command
+from raofit.core.tasks import RunTasks
 from raofit.evaluation import Evaluation
 from raofit.evaluation.comparison import Comparison
 from raofit.evaluation.tables import Curve, result_columns
@@ -17,27 +20,43 @@ from raofit.io.output import new_folder, require_free
 from raofit.io.provenance import provenance, provenance_words, write_json
 from raofit.plot.comparison import plot_error_planes, plot_frontier
 from raofit.plot.curves import plot_curves
-from raofit.report import write_report
+from raofit.report import Section, write_report
 from raofit.report.comparison import FRONTIER, ComparisonPage, buys, comparison_report
 
 
-def run_comparison(options: CompareOptions) -> None:
+def run_comparison(options: CompareOptions, run: RunTasks) -> None:
     """Compare, print the table and the sentences, and write the folder."""
     of = options.evaluated
     require_free(of.out, force=of.force)
-    measured = measured_comparison(options)
-    sentences = buys(measured.comparison, measured.snr_ranges)
+    measured = measured_comparison(options, run)
+    with write_comparison(options, measured):
+        pass
     columns = weighted_columns(measured.comparison.summaries)
-    _write(options, measured, sentences, columns)
     print_weighted([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
-    print("\n".join(sentences))
+    print("\n".join(buys(measured.comparison, measured.snr_ranges)))
     print(f"Written to {of.out}")
 
 
-def _write(options: CompareOptions, measured: Measured, sentences: list[str], columns: Mapping) -> None:
+@contextlib.contextmanager
+def write_comparison(
+    options: CompareOptions,
+    measured: Measured,
+    *,
+    sections: Sequence[Section] = (),
+    more: Mapping[str, object] | None = None,
+    inputs: Sequence[Path | None] = (),
+) -> Iterator[Path]:
+    """The folder of a comparison, to which the block may add files before it gets its name.
+
+    Parameters
+    ----------
+    sections : before those of the comparison on its page.
+    more : keys of the summary.
+    inputs : further files for the record.
+    """
     of, comparison = options.evaluated, measured.comparison
-    inputs = [path for path in (*of.networks, of.bval, options.training_set) if path is not None]
-    record = provenance(command(), inputs)
+    every = [path for path in (*of.networks, of.bval, options.training_set, *inputs) if path is not None]
+    record = provenance(command(), every)
     figures = _figures(comparison)
     page = ComparisonPage(
         comparison=comparison,
@@ -46,10 +65,11 @@ def _write(options: CompareOptions, measured: Measured, sentences: list[str], co
         truths=measured.truths,
         figures=figures,
         provenance=provenance_words(record, seed=of.seed),
+        sections=sections,
     )
     content = {
         "what": measured.words, "truths": measured.truths, "n_left_out": comparison.n_left_out,
-        "n_repeats": of.n_repeats, "seed": of.seed, "sentences": sentences,
+        "n_repeats": of.n_repeats, "seed": of.seed, "sentences": buys(comparison, measured.snr_ranges),
         "snr": {
             f"{snr:g}": {name: plain_summaries(found) for name, found in by_method.items()}
             for snr, by_method in comparison.summaries.items()
@@ -57,12 +77,13 @@ def _write(options: CompareOptions, measured: Measured, sentences: list[str], co
         "provenance": record,
     }  # fmt: skip
     with new_folder(of.out, force=of.force) as folder:
-        write_csv(folder / "frontier.csv", columns)
+        write_csv(folder / "frontier.csv", weighted_columns(comparison.summaries))
         write_csv(folder / "evaluation.csv", _all_truths(comparison))
-        write_json(folder / "summary.json", content)
+        write_json(folder / "summary.json", content | dict(more or {}))
         for name, figure in figures.items():
             figure.savefig(folder / f"{name}.png", dpi=150)
         write_report(folder / "report.html", comparison_report(page))
+        yield folder
 
 
 def _all_truths(comparison: Comparison) -> dict[str, np.ndarray]:

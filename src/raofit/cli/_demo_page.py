@@ -12,7 +12,7 @@ from raofit.io.provenance import provenance_words
 from raofit.plot import style
 from raofit.plot.curves import Line, plot_curves, plot_tradeoff
 from raofit.plot.maps import plot_map_grid, plot_status_map
-from raofit.report import Block, Figure, Paragraph, Report, Section, Table
+from raofit.report import Block, Figure, Layer, Paragraph, Report, Section, Table, Viewer, choose_view
 
 if TYPE_CHECKING:
     from raofit.cli._demo_run import Demo
@@ -25,6 +25,7 @@ _WORDS = {
     "network-truth": "network trained on the truth",
     "network-mle": "network trained on maximum-likelihood labels",
 }
+_SHORT = {"mle": "MLE", "network-truth": "NN (truth)", "network-mle": "NN (MLE)"}
 
 
 def shown(demo: "Demo") -> tuple:
@@ -101,23 +102,13 @@ def demo_report(demo: "Demo", figures: Mapping[str, MatplotlibFigure], record: M
         Section(
             "Truth and maps",
             [
-                Figure(
-                    figures["maps"],
-                    "One slice: the truth the scan was simulated from, and three estimates of it from the same scan.",
-                    "Maps of f, D_slow and D_fast: truth, maximum likelihood (noisy), network trained on the truth "
-                    "(smooth), network trained on maximum-likelihood labels (in between).",
-                ),
+                _viewer(demo, figures),
                 Figure(
                     figures["errors"],
                     "Estimate − truth. Color that fills a whole region is bias; color that changes from voxel to voxel "
                     "is noise.",
                     "Error maps of the three methods: speckle for maximum likelihood, patches of one color for the "
                     "network trained on the truth.",
-                ),
-                Figure(
-                    figures["status"],
-                    "What maximum likelihood says of each voxel of that slice; shares are of the whole mask.",
-                    "Status map of the fit with shares per status.",
                 ),
             ],
         ),
@@ -130,6 +121,62 @@ def demo_report(demo: "Demo", figures: Mapping[str, MatplotlibFigure], record: M
         f"{demo.seconds:.0f} s for simulation, training, maps and evaluation.",
         sections=sections,
         provenance=provenance_words(record, seed=demo.seed),
+    )
+
+
+def _viewer(demo: "Demo", figures: Mapping[str, MatplotlibFigure]) -> Viewer:
+    """Truth and estimates beside each other, one row and one color scale per parameter."""
+    from raofit.cli._demo_run import VOXEL_SIZE, volume_of
+
+    mask = demo.phantom.mask
+    view = choose_view(mask, len(shown(demo)) * (1 + 2 * len(demo.maps)))
+    layers = []
+    for parameter in shown(demo):
+        factor, name, unit = style.display_scale(parameter), parameter.name, style.display_unit(parameter)
+        index = demo.model.parameter_names.index(name)
+        low, high = (factor * limit for limit in LIMITS[name])
+        truth = factor * view.take(demo.phantom.parameters[..., index])
+        layers.append(Layer(f"{name}, truth", unit, truth, (low, high), group=name, description="truth"))
+        for method, estimate in demo.maps.items():
+            values, errors = (
+                factor * view.take(volume_of(mask, array[:, index].astype(np.float64), np.nan))
+                for array in (estimate.values, estimate.standard_errors)
+            )
+            layers.append(
+                Layer(
+                    name=f"{name}, {_SHORT[method]}",
+                    unit=unit,
+                    values=values,
+                    limits=(low, high),
+                    errors=errors,
+                    error_limits=(0.0, 0.5 * high),
+                    description=f"estimated by {_WORDS[method]}",
+                    bounds=tuple(factor * bound for bound in parameter.bounds),
+                    group=name,
+                )
+            )
+    status = view.take(volume_of(mask, demo.maps["mle"].status, Status.OUTSIDE_MASK))
+    return Viewer(
+        layers,
+        view,
+        status,
+        "Truth of the simulated scan and three estimates ± standard error from the same measurements (MLE: maximum "
+        "likelihood; NN: networks trained on the truth and on maximum-likelihood labels). Maps of one parameter share "
+        "their colors. The status is that of maximum likelihood.",
+        [
+            Figure(
+                figures["maps"],
+                "One slice: the truth the scan was simulated from, and three estimates of it from the same scan.",
+                "Maps of f, D_slow and D_fast: truth, maximum likelihood (noisy), network trained on the truth "
+                "(smooth), network trained on maximum-likelihood labels (in between).",
+            ),
+            Figure(
+                figures["status"],
+                "What maximum likelihood says of each voxel of that slice; shares are of the whole mask.",
+                "Status map of the fit with shares per status.",
+            ),
+        ],
+        voxel_size=VOXEL_SIZE,
     )
 
 

@@ -6,6 +6,7 @@ import traceback
 import cyclopts
 
 from raofit.core.errors import RaofitError
+from raofit.core.storing import is_of_the_place
 
 DONE, INTERNAL, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -32,6 +33,10 @@ def exit_code_of(error: BaseException, *, is_debug: bool) -> int:
             return INTERRUPTED
         case BrokenPipeError():
             return DONE
+        case OSError() if is_of_the_place(error):
+            place = error.filename or "standard output or a temporary file"
+            _say(f"{place} could not be written ({_one_line(error)}); make room, or choose another place.")
+            return BAD_INPUT
         case _:
             hint = "" if is_debug else "; add --debug for the traceback, and please report it"
             _say(f"internal error, {type(error).__name__}: {_one_line(error)}{hint}")

@@ -15,6 +15,7 @@ from raofit import noise as noise_models
 from raofit.cli._options import PROTOCOL_OPTIONS, default_noise, parse_bounds, stated_model
 from raofit.cli._progress import progress_bar
 from raofit.core.errors import RaofitError
+from raofit.core.tasks import RunTasks
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
 from raofit.estimators.network import NetworkEstimator, check_protocol
 from raofit.evaluation import Evaluation, Grid, evaluate, evaluation_grid
@@ -68,7 +69,7 @@ class EvaluateOptions:
     force: bool
 
 
-def run_evaluation(options: EvaluateOptions) -> None:
+def run_evaluation(options: EvaluateOptions, run: RunTasks) -> None:
     """Evaluate, print the table, and write the folder."""
     require_free(options.out, force=options.force)
     if not options.networks and not options.has_mle:
@@ -87,7 +88,7 @@ def run_evaluation(options: EvaluateOptions) -> None:
     with progress_bar() as progress:
         for name, estimator in estimators.items():
             evaluations[name] = evaluate(
-                estimator, model, noise, grid.points, options.n_repeats, key, coverage=options.coverage,
+                estimator, model, noise, grid.points, options.n_repeats, key, coverage=options.coverage, run=run,
                 progress=lambda event, name=name: progress(dataclasses.replace(event, stage=name)),
             )  # fmt: skip
     words = f"{model.name}, {model.n_measurements} measurements, {noise_name} noise, SNR {snr:g}"

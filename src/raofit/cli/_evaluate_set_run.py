@@ -15,7 +15,8 @@ from raofit.cli._evaluate_run import EvaluateOptions, load_networks
 from raofit.cli._options import PROTOCOL_OPTIONS
 from raofit.cli._progress import progress_bar
 from raofit.core.errors import RaofitError
-from raofit.core.progress import ProgressEvent
+from raofit.core.progress import Progress, ProgressEvent
+from raofit.core.tasks import RunTasks
 from raofit.estimators.network import NetworkEstimator
 from raofit.evaluation import Evaluation, evaluate
 from raofit.evaluation.weighted import WeightedSummary, weighted_summary
@@ -30,7 +31,7 @@ _MOST = 1000
 _OF_THE_SET = ("model", *PROTOCOL_OPTIONS, "noise")
 
 
-def run_set_evaluation(options: EvaluateOptions, training_set: Path) -> None:
+def run_set_evaluation(options: EvaluateOptions, training_set: Path, run: RunTasks) -> None:
     """Evaluate, print the table, and write the folder."""
     require_free(options.out, force=options.force)
     check_set_options(options)
@@ -48,7 +49,7 @@ def run_set_evaluation(options: EvaluateOptions, training_set: Path) -> None:
                 def show(event: ProgressEvent, stage: str = f"{name}, SNR {snr:g}") -> None:
                     progress(dataclasses.replace(event, stage=stage))
 
-                found = _evaluated(network, chosen, snr, options, show)
+                found = _evaluated(network, chosen, snr, options, run, show)
                 summaries[snr][name] = weighted_summary(found, found.parameter_names)
     rows = [
         {"snr": snr, "method": name, "parameter": parameter} | _figures(summary)
@@ -79,7 +80,12 @@ def trained_snrs(network: NetworkEstimator) -> tuple[float, ...]:
 
 
 def _evaluated(
-    network: NetworkEstimator, samples: TrainingSet, snr: float, options: EvaluateOptions, show
+    network: NetworkEstimator,
+    samples: TrainingSet,
+    snr: float,
+    options: EvaluateOptions,
+    run: RunTasks,
+    show: Progress,
 ) -> Evaluation:
     """All networks see the same noise."""
     return evaluate(
@@ -92,6 +98,7 @@ def _evaluated(
         signals=samples.signals,
         bound=samples.bound / snr**2,
         magnitudes=network.magnitudes,
+        run=run,
         progress=show,
     )
 

@@ -55,6 +55,9 @@ class ChosenEstimator:
     slab_voxels : the most voxels to estimate between two savings; None where that is no matter of minutes.
     ranges : limits of its own, in place of the parameters' bounds.
     fixed : names of parameters it takes as known.
+    network : the network whose estimates these are, or are made from.
+    interval_factors : `interval_factors(measurements, sigma, level)` gives half-widths in standard errors (n,
+        parameter) of intervals that hold the truth, where they are known; see `raofit.cli._map_intervals`.
     """
 
     name: str
@@ -68,6 +71,8 @@ class ChosenEstimator:
     slab_voxels: int | None = None
     ranges: Bounds = dataclasses.field(default_factory=dict)
     fixed: frozenset[str] = frozenset()
+    network: NetworkEstimator | None = None
+    interval_factors: Callable[[np.ndarray, np.ndarray, float], np.ndarray] | None = None
 
     @property
     def gives_all(self) -> bool:
@@ -153,6 +158,7 @@ def _maximum_likelihood(found: MapInput, bounds: Bounds, options: "MapOptions") 
         n_fitted=len(model.parameters) - len(found.known),
         slab_voxels=None if model.lanes_at_once is None else _SLOW_SLAB,
         fixed=frozenset(found.known),
+        network=network,
     )
 
 
@@ -253,6 +259,7 @@ def _one_step(
         _facts(network, source),
         n_fitted=len(model.parameters),
         slab_voxels=None if model.lanes_at_once is None else _SLOW_SLAB,
+        network=network,
     )
 
 
@@ -263,6 +270,9 @@ def _trained(
 
     def estimate(measurements: np.ndarray, sigma: np.ndarray, _known: KnownVoxels) -> Estimate:
         return network.estimate(measurements[:, order], sigma=sigma)
+
+    def interval_factors(measurements: np.ndarray, sigma: np.ndarray, level: float) -> np.ndarray:
+        return network.interval_factors(level, snr=network.snr_of(measurements[:, order], sigma))
 
     sentence = (
         f"Network ({source}) trained for {network.noise_name} noise at {_trained_for(network)}: {_character(network)}; "
@@ -282,6 +292,8 @@ def _trained(
         tuple(_snr_warnings(network, level) + leanings(network, level.snr)),
         settings,
         n_fitted=0,
+        network=network,
+        interval_factors=interval_factors,
     )
 
 

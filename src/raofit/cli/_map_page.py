@@ -6,11 +6,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from raofit import noise
+from raofit.cli._card_page import card_blocks
 from raofit.cli._crb_page import precision_table, protocol_paragraphs
 from raofit.cli._map_estimator import ChosenEstimator
 from raofit.cli._map_input import MapInput
-from raofit.cli._map_residual_page import misfit_doubt, residual_blocks
+from raofit.cli._map_methods import map_methods
+from raofit.cli._map_residual_page import (
+    DIAGNOSTICS,
+    misfit_doubt,
+    residual_blocks,
+    residual_figure,
+    residual_limits,
+)
 from raofit.cli._map_summary import MapSummary
+from raofit.cli._map_viewer import MapVoxels, diagnostic_layers, parameter_layers, place_of, voxel_size
 from raofit.cli._noise_level import NoiseLevel
 from raofit.core.status import Status
 from raofit.engine import ResidualCheck
@@ -18,7 +27,7 @@ from raofit.information.identifiability import Precision, Verdict, attainable_pr
 from raofit.io.provenance import readable
 from raofit.plot import style
 from raofit.plot.maps import plot_histograms, plot_parameter_maps, plot_status_map
-from raofit.report import Badge, Figure, Paragraph, Report, Section, Table
+from raofit.report import Badge, Figure, Paragraph, Report, Section, Table, Viewer
 
 if TYPE_CHECKING:
     from raofit.cli._map_run import MapOptions
@@ -37,6 +46,7 @@ def map_report(
     check: ResidualCheck | None,
     limits: np.ndarray,
     summary: MapSummary,
+    voxels: MapVoxels,
     shared: Mapping[str, Any],
 ) -> Report:
     """The page as data."""
@@ -47,7 +57,7 @@ def map_report(
     concerns = doubts(chosen, check, summary, precisions, limits)
     sections = [
         Section("In short", _in_short(chosen, level, summary, concerns)),
-        Section("Maps", _maps(model, chosen, limits, summary)),
+        Section("Maps", [_viewer(found, chosen, check, limits, summary, voxels)]),
         Section("What happened in each voxel", _status(summary)),
     ]
     if check is not None:
@@ -60,7 +70,10 @@ def map_report(
             "parameter's typical range."
         )
         sections.append(Section("Attainable precision", [precision_table(precisions, caption)]))
+    if chosen.network is not None:
+        sections.append(Section("Card of the network", card_blocks(chosen.network)))
     sections.append(Section("How it was done", _method(model, level, chosen, limits, shared)))
+    sections.append(Section("For your paper", map_methods(found, level, chosen, check, limits, summary, shared)))
     kind = "coefficients" if found.is_complex else "volumes"
     return Report(f"Maps of {names}", f"{model.name}, {chosen.name}, {shape} voxels×{kind}", sections, readable(shared))
 
@@ -74,7 +87,8 @@ def doubts(
 ) -> list[str]:
     """Sentences about parameters that should not be trusted, and why; empty if there are none."""
     found = list(chosen.warnings)
-    unseen = summary.counts.get(Status.OUT_OF_RANGE, 0) / max(summary.n_voxels, 1)
+    of_unseen = (Status.OUT_OF_RANGE, Status.OUT_OF_RANGE_MISFIT)
+    unseen = sum(summary.counts.get(status, 0) for status in of_unseen) / max(summary.n_voxels, 1)
     if unseen > _MANY_ON_BOUND:
         found.append(f"{unseen:.0%} of the voxels are unlike anything the network was trained on (see the status map).")
     if check is not None and (sentence := misfit_doubt(check, summary)):
@@ -126,22 +140,43 @@ def _in_short(chosen, level, summary, concerns) -> list:
     return blocks
 
 
-def _maps(model, chosen, limits, summary) -> list:
-    mask = summary.slice_status != Status.OUTSIDE_MASK
+def _viewer(found, chosen, check, limits, summary, voxels) -> Viewer:
     parameters = chosen.parameters
     spans = {parameter.name: _span(summary.values[:, index]) for index, parameter in enumerate(parameters)}
-    if model.has_complex_amplitude:  # the windows of the field, so that maps of different runs compare
+    if found.model.has_complex_amplitude:  # the windows of the field, so that maps of different runs compare
         spans = {parameter.name: parameter.typical for parameter in parameters}
     error_spans = {
         parameter.name: _span(summary.standard_errors[:, index]) for index, parameter in enumerate(parameters)
     }
+    bounds = {parameter.name: tuple(pair) for parameter, pair in zip(parameters, limits.tolist(), strict=True)}
+    layers = parameter_layers(voxels, parameters, spans, error_spans, bounds)
+    figures = [*_figures(parameters, spans, error_spans, bounds, summary)]
+    if check is not None:
+        described = [item for item in DIAGNOSTICS if item.name in voxels.diagnostics]
+        layers += diagnostic_layers(voxels, described, residual_limits(check, summary))
+        figures.append(residual_figure(check, summary))
+    place = place_of(found.series)
+    caption = (
+        "All maps with one cursor: each panel shows the estimate ± standard error of that voxel, over a histogram of "
+        "all voxels with the color bar under it. Gray is outside the mask, magenta a voxel without an estimate. "
+    )
+    caption += (
+        "The file does not say where the patient is: planes are those of the array."
+        if place is None
+        else "Letters are the nearest anatomical directions; the patient's right is on the left."
+    )
+    return Viewer(layers, voxels.view, voxels.status, caption, figures, place, voxel_size(found.series))
+
+
+def _figures(parameters, spans, error_spans, bounds, summary) -> list[Figure]:
+    """One slice, for readers without scripts."""
+    mask = summary.slice_status != Status.OUTSIDE_MASK
     values = {parameter.name: summary.slice_values[..., index] for index, parameter in enumerate(parameters)}
     errors = {
         parameter.name: np.where(np.isinf(summary.slice_errors[..., index]), _HUGE, summary.slice_errors[..., index])
         for index, parameter in enumerate(parameters)
     }
     sample = {parameter.name: summary.values[:, index] for index, parameter in enumerate(parameters)}
-    bounds = {parameter.name: tuple(pair) for parameter, pair in zip(parameters, limits.tolist(), strict=True)}
     where = f"slice {summary.slice_index} (counted from 0), the one with the most voxels in the mask"
     names = ", ".join(parameter.name for parameter in parameters)
     return [
@@ -155,6 +190,11 @@ def _maps(model, chosen, limits, summary) -> list:
             plot_histograms(sample, parameters, limits=spans, bounds=bounds),
             "Distribution over all voxels with an estimate; a dashed line is a fit bound.",
             f"Histograms of {names}.",
+        ),
+        Figure(
+            plot_status_map(summary.slice_status),
+            f"Status of every voxel of slice {summary.slice_index}.",
+            "Map of the status codes with their legend.",
         ),
     ]
 
@@ -176,14 +216,7 @@ def _status(summary) -> list:
         badge = Badge(status.name.replace("_", " ").lower(), tone)
         rows.append((badge, f"{int(status)}", f"{count}", f"{count / summary.n_voxels:.1%}", status.sentence))
     header = ("status", "code", "voxels", "share", "meaning")
-    return [
-        Figure(
-            plot_status_map(summary.slice_status),
-            f"Status of every voxel of slice {summary.slice_index}.",
-            "Map of the status codes with their legend.",
-        ),
-        Table(header, rows, "Outcome of all voxels in the mask; the code is the value in status.nii.gz."),
-    ]
+    return [Table(header, rows, "Outcome of all voxels in the mask; the code is the value in status.nii.gz.")]
 
 
 def _method(model, level, chosen, limits, shared) -> list:

@@ -15,7 +15,7 @@ _FAR_MORE = 10.0  # times the false-alarm rate
 _LEAST_SHARE = 0.01
 _UNLIMITED = (-np.inf, np.inf)
 
-_SHOWN = (
+DIAGNOSTICS = (
     Parameter("residual", "1", _UNLIMITED, (0.0, 3.0), r"\chi^2/\nu", "reduced chi-square"),
     Parameter("relative_residual", "1", _UNLIMITED, (0.0, 0.1), r"\|y-\hat y\|/\|y\|", "relative residual"),
     Parameter("M0", "a.u.", _UNLIMITED, (0.0, 1.0), r"|M_0|", "magnitude", is_amplitude=True),
@@ -23,15 +23,9 @@ _SHOWN = (
 )
 
 
-def misfit_share(check: ResidualCheck, summary: MapSummary) -> float:
-    """Share of the voxels with an estimate whose residual exceeds the threshold, whatever else their status says."""
-    values = summary.diagnostics["residual"]
-    return float(np.mean(values > check.threshold)) if values.size else 0.0
-
-
 def misfit_doubt(check: ResidualCheck, summary: MapSummary) -> str | None:
     """A sentence if far more voxels are unexplained than noise makes."""
-    share = misfit_share(check, summary)
+    share = summary.misfit_share or 0.0
     if share <= max(_FAR_MORE * check.false_alarm_rate, _LEAST_SHARE):
         return None
     return (
@@ -42,19 +36,16 @@ def misfit_doubt(check: ResidualCheck, summary: MapSummary) -> str | None:
 
 def residual_blocks(
     check: ResidualCheck, level: NoiseLevel, chosen: ChosenEstimator, summary: MapSummary
-) -> list[Figure | Paragraph]:
-    """Words and maps."""
+) -> list[Paragraph]:
+    """How much noise alone would leave, and how much is left."""
     values, relative = summary.diagnostics["residual"], summary.diagnostics["relative_residual"]
     middle = "none" if not relative.size else f"{np.nanmedian(relative):.2%} of the measurement"
-    blocks: list[Figure | Paragraph] = []
+    blocks: list[Paragraph] = []
     if check.degrees_of_freedom > 0 and values.size:
-        marked = summary.counts.get(Status.MISFIT, 0)
         blocks.append(
             Paragraph(
-                f"Noise alone would make the reduced chi-square exceed {check.threshold:.3g} in "
-                f"{check.false_alarm_rate:.2%} of the voxels ({check.degrees_of_freedom} degrees of freedom). It does "
-                f"in {misfit_share(check, summary):.2%}; {marked} of these have no other reservation and are marked "
-                f"MISFIT. Median reduced chi-square {np.nanmedian(values):.3g}; median residual {middle}."
+                f"{check.threshold_sentence} {summary.misfit_share or 0.0:.2%} of the voxels are beyond, and marked as "
+                f"misfits. Median reduced chi-square {np.nanmedian(values):.3g}; median residual {middle}."
             )
         )
     else:
@@ -74,24 +65,30 @@ def residual_blocks(
                 "one that a fit would explain."
             )
         )
-    mask = summary.slice_status != Status.OUTSIDE_MASK
-    shown = [parameter for parameter in _SHOWN if parameter.name in summary.diagnostics]
-    limits = {parameter.name: parameter.typical for parameter in shown}
-    for name, factor in (("residual", 1.0), ("relative_residual", 1.0), ("M0", 1.0)):
+    return blocks
+
+
+def residual_limits(check: ResidualCheck, summary: MapSummary) -> dict[str, tuple[float, float]]:
+    """Where the colors of the residual maps begin and end: the reduced chi-square up to twice its threshold."""
+    limits = {item.name: item.typical for item in DIAGNOSTICS if item.name in summary.diagnostics}
+    for name in ("residual", "relative_residual", "M0"):
         finite = summary.diagnostics.get(name, np.zeros(0))
         finite = finite[np.isfinite(finite)]
         if finite.size and np.quantile(finite, 0.98) > 0:
-            limits[name] = (0.0, float(factor * np.quantile(finite, 0.98)))
+            limits[name] = (0.0, float(np.quantile(finite, 0.98)))
     if check.degrees_of_freedom > 0:
         limits["residual"] = (0.0, max(2.0 * check.threshold, 1.0))
-    blocks.append(
-        Figure(
-            plot_parameter_maps(
-                {item.name: summary.slice_diagnostics[item.name] for item in shown}, shown, mask, limits=limits
-            ),
-            f"Residuals of slice {summary.slice_index}: reduced chi-square (colors up to twice the threshold), and the "
-            "residual over the measurement" + (", with the complex M0 that fits best." if len(shown) > 2 else "."),
-            "Maps of the residual and, where there is one, of the amplitude.",
-        )
+    return limits
+
+
+def residual_figure(check: ResidualCheck, summary: MapSummary) -> Figure:
+    """One slice of the residual maps."""
+    mask = summary.slice_status != Status.OUTSIDE_MASK
+    shown = [item for item in DIAGNOSTICS if item.name in summary.diagnostics]
+    volumes = {item.name: summary.slice_diagnostics[item.name] for item in shown}
+    return Figure(
+        plot_parameter_maps(volumes, shown, mask, limits=residual_limits(check, summary)),
+        f"Residuals of slice {summary.slice_index}: reduced chi-square (colors up to twice the threshold), and the "
+        "residual over the measurement" + (", with the complex M0 that fits best." if len(shown) > 2 else "."),
+        "Maps of the residual and, where there is one, of the amplitude.",
     )
-    return blocks

@@ -12,7 +12,6 @@ import functools
 import hashlib
 import json
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +21,21 @@ from raofit import noise
 from raofit.cli._crb_page import short_protocol
 from raofit.cli._invocation import command
 from raofit.cli._map_estimator import ChosenEstimator, check_network, choose_estimator
-from raofit.cli._map_files import write_maps
+from raofit.cli._map_files import write_intervals, write_maps
 from raofit.cli._map_input import MapInput, open_input
+from raofit.cli._map_intervals import MapIntervals, check_level, map_intervals
 from raofit.cli._map_page import map_report
 from raofit.cli._map_summary import summarize
+from raofit.cli._map_viewer import collect_voxels
 from raofit.cli._noise_level import NoiseLevel, noise_level
 from raofit.cli._options import parse_bounds
 from raofit.cli._progress import progress_bar, say
 from raofit.core.errors import RaofitError
 from raofit.core.parameter import resolve_ranges
+from raofit.core.progress import Progress
+from raofit.core.tasks import RunTasks, in_this_process
 from raofit.engine import ResidualCheck, map_volume, slab_axis, slab_edges
-from raofit.estimators.estimate import Estimate
+from raofit.io.claim import resume_folder
 from raofit.io.output import new_folder, require_free, require_replaceable
 from raofit.io.provenance import provenance
 from raofit.io.shards import Shards
@@ -71,7 +74,8 @@ class MapOptions:
     snr: float | None = None
     seed: int = 0
     residual: bool = True
-    false_alarms: float = 1e-3
+    false_alarms: float = 0.01
+    intervals: float | None = None
     fill: float = 0.0
     memory_bytes: int = 512 << 20
     force: bool = False
@@ -84,23 +88,15 @@ def default_estimator(network: Path | None, dictionary: Path | None, grid: tuple
     return "mle" if network is None else "network"
 
 
-@dataclasses.dataclass
-class Stopwatch:
-    """Seconds spent in the estimator and in the residual, compilation included."""
-
-    estimating: float = 0.0
-    checking: float = 0.0
-
-
-def run_map(options: MapOptions) -> None:
+def run_map(options: MapOptions, run: RunTasks) -> None:
     """Make the maps of one series, write their folder, and say on standard output what they show."""
-    for sentence in make_maps(options):
+    for sentence in make_maps(options, run):
         print(sentence)
     print(f"Written to {options.out} (open {options.out / 'report.html'})")
 
 
-def make_maps(options: MapOptions) -> list[str]:
-    """Make the maps of one series and write their folder; what they show, in sentences."""
+def make_maps(options: MapOptions, run: RunTasks = in_this_process) -> list[str]:
+    """Make the maps of one series, estimated where `run` says, and write their folder; what they show, in sentences."""
     require_free(options.out, force=options.force)
     require_replaceable(options.out)
     started = time.perf_counter()
@@ -121,6 +117,11 @@ def make_maps(options: MapOptions) -> list[str]:
         check = None
         if options.residual and chosen.gives_all:
             check = ResidualCheck(model, chosen.noise_name, chosen.n_fitted, options.false_alarms)
+        intervals = None
+        if options.intervals is not None:
+            intervals = map_intervals(
+                options.intervals, found, chosen, _of(chosen, bounds), limits, level.snr, options.seed
+            )
         edges = slab_edges(
             series.shape,
             memory_bytes=options.memory_bytes,
@@ -128,22 +129,29 @@ def make_maps(options: MapOptions) -> list[str]:
             most_voxels=chosen.slab_voxels,
         )
         settings = _settings(options, model, limits, level, chosen)
-        watch = Stopwatch()
+        if intervals is not None:
+            settings["Intervals"] = {"Level": intervals.level, "Factors": intervals.settings}
         with new_folder(options.out, force=options.force) as work:
             shards = Shards(_resume_folder(options.out, settings, record))
             try:
-                _estimate_slabs(found, level, chosen, check, edges, shards, progress, watch)
+                estimating, checking = _estimate_slabs(
+                    found, level, chosen, check, intervals, edges, shards, run, progress
+                )
                 summary = summarize(shards.read_all(edges), mask, len(chosen.parameters), limits)
                 seconds = {
                     "Seconds": round(time.perf_counter() - started, 2),
-                    "SecondsEstimating": round(watch.estimating, 2),
-                    "SecondsChecking": round(watch.checking, 2),
+                    "SecondsEstimating": round(estimating, 2),
+                    "SecondsChecking": round(checking, 2),
                 }
                 shared = {"Settings": settings} | seconds | record
                 write_maps(
                     work, shards, edges, series, model, chosen, check, limits, summary, shared, fill=options.fill
                 )
-                page = map_report(options, found, level, chosen, check, limits, summary, shared)
+                noted = () if check is None else check.names
+                voxels = collect_voxels(shards.read_all(edges), mask, len(chosen.parameters), noted)
+                if intervals is not None:
+                    write_intervals(work, shards, edges, series, chosen, intervals, shared, fill=options.fill)
+                page = map_report(options, found, level, chosen, check, limits, summary, voxels, shared)
                 write_report(work / "report.html", page)
             except KeyboardInterrupt:
                 if shards.missing(edges) != edges:
@@ -154,7 +162,6 @@ def make_maps(options: MapOptions) -> list[str]:
             except BaseException:
                 shards.remove()
                 raise
-            shards.remove()
     return [*_no_residual(check, level), *summary.sentences(chosen.parameters)]
 
 
@@ -170,6 +177,7 @@ def _check(options: MapOptions) -> None:
     """Raise for options that are wrong whatever the data are."""
     if not 0 < options.false_alarms < 1:
         raise RaofitError(f"--false-alarms {options.false_alarms:g}: expected a share of voxels between 0 and 1")
+    check_level(options.intervals)
     if options.known and options.estimator in ("network", "one-step"):
         raise RaofitError("--known: a network takes no known values; choose --estimator mle or dictionary")
     if options.estimator != "dictionary":
@@ -195,39 +203,36 @@ def _estimate_slabs(
     level: NoiseLevel,
     chosen: ChosenEstimator,
     check: ResidualCheck | None,
+    intervals: MapIntervals | None,
     edges: tuple[tuple[int, int], ...],
     shards: Shards,
-    progress,
-    watch: Stopwatch,
-) -> None:
+    run: RunTasks,
+    progress: Progress,
+) -> np.ndarray:
+    """Seconds spent in the estimator and in the residual check, compilation included, over all who shared the work."""
     mask, axis = found.mask, slab_axis(found.series.shape)
-
-    def estimate(measurements: np.ndarray, sigma: np.ndarray, known: Mapping[str, np.ndarray]) -> Estimate:
-        started = time.perf_counter()
-        estimated = chosen.estimate(measurements, sigma, known)
-        watch.estimating += time.perf_counter() - started
-        started = time.perf_counter()
-        checked = estimated if check is None else check(estimated, measurements, sigma)
-        watch.checking += time.perf_counter() - started
-        return checked
-
     missing = shards.missing(edges)
     cuts = [(*[slice(None)] * axis, slice(*edge)) for edge in set(edges) - set(missing)]
     slabs = map_volume(
         functools.partial(found.series.read, axis=axis),
-        estimate,
+        chosen.estimate,
         mask,
         missing,
         sigma=level.sigma,
         known=found.known,
         n_parameters=len(chosen.parameters),
         is_magnitude=noise.NOISE_MODELS[chosen.noise_name].is_magnitude,
-        diagnostics=() if check is None else check.names,
+        check=check,
+        intervals=intervals,
+        run=run,
         progress=progress,
         n_done=sum(int(np.count_nonzero(mask[cut])) for cut in cuts),
     )
+    seconds = np.zeros(2)
     for slab in slabs:
         shards.save(slab)
+        seconds += slab.seconds
+    return seconds
 
 
 def _settings(
@@ -261,4 +266,4 @@ def _resume_folder(out: Path, settings: dict, record: dict) -> Path:
     """Where finished slabs of exactly this run are kept: another input, setting or version has another folder."""
     identity = {"settings": settings, "inputs": record["Inputs"], "versions": record["Versions"]}
     digest = hashlib.sha256(json.dumps(identity, default=str, sort_keys=True).encode()).hexdigest()
-    return out.with_name(f".{out.name}.{digest[:12]}.resume")
+    return resume_folder(out, digest[:12])

@@ -49,6 +49,13 @@ class MapSummary:
         return sum(self.counts.values())
 
     @property
+    def misfit_share(self) -> float | None:
+        """Share of the voxels with an estimate that the model does not explain; None if there are none."""
+        usable = {status: count for status, count in self.counts.items() if status.is_usable}
+        marked = sum(count for status, count in usable.items() if status.is_misfit)
+        return marked / sum(usable.values()) if usable else None
+
+    @property
     def medians(self) -> Float[np.ndarray, " parameter"]:
         """Median of each parameter; NaN if no voxel has an estimate."""
         if not len(self.values):

@@ -9,9 +9,9 @@ from typing import Any, Literal
 from raofit import models
 from raofit.cli._options import protocol_fields
 from raofit.cli._progress import say
-from raofit.cli._simulate_run import filling
 from raofit.core.errors import RaofitError
 from raofit.core.progress import Progress
+from raofit.core.tasks import RunTasks, in_this_process
 from raofit.io.basis_file import load_basis
 from raofit.io.protocol_file import stated_protocol
 from raofit.io.provenance import sha256
@@ -38,6 +38,7 @@ class TrainStudyOptions:
     trains, tr, basis : the sequence and the basis of its signals.
     coefficients : a measured slice, or None.
     training_set : an existing set, or None to simulate one.
+    run : where training sets are simulated.
     undersampling : acceleration of the undersampled scan of the fingerprinting study; None for no such scan.
     """
 
@@ -50,7 +51,7 @@ class TrainStudyOptions:
     basis: Path | None
     coefficients: Path | None
     training_set: Path | None
-    n_processes: int
+    run: RunTasks = in_this_process
     undersampling: float | None = None
 
     @property
@@ -117,7 +118,7 @@ def training_set(
     name: str = "training set",
     progress: Progress | None = None,
 ) -> TrainingSet:
-    """The user's training set, or one simulated in the stage folder, resumable, by `options.n_processes` processes.
+    """The user's training set, or one simulated in the stage folder, resumable, where `options.run` says.
 
     Only the stage called "training set" takes the user's file; others (held-out sets) are always simulated.
     """
@@ -126,8 +127,7 @@ def training_set(
     out = stages.file(name, ".h5")
     if not out.is_file():
         folder = SimulationFolder(stages.file(name, ".shards"), Simulation(model, prior, n_samples, seed))
-        with filling(folder, options.n_processes - 1):
-            folder.fill(progress=progress)
+        folder.fill(run=options.run, progress=progress)
         folder.finish(out)
     return load_training_set(out, model=model)
 

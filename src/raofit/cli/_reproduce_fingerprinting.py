@@ -1,7 +1,6 @@
 """The stages of `raofit reproduce mao2024 --experiment mrf`, each kept on disk as soon as it is done."""
 
 import dataclasses
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -90,7 +89,7 @@ def run_fingerprinting(options: TrainStudyOptions) -> Study:
     claims = all_claims(results)
     finished = Study(options, scale, runner.model, str(trains), results, claims, runner.networks, minutes)
     write_study(finished)
-    shutil.rmtree(stages.path, ignore_errors=True)
+    stages.remove()
     return finished
 
 

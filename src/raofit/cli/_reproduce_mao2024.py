@@ -1,7 +1,6 @@
 """The stages of `raofit reproduce mao2024`, each kept on disk as soon as it is done."""
 
 import dataclasses
-import shutil
 import time
 import zlib
 from collections.abc import Callable, Mapping
@@ -115,7 +114,7 @@ def run_mao2024(options: TrainStudyOptions) -> Study:
     made = stages.file("training set", ".h5")
     study = Study(options, scale, model, results, all_claims(results), networks, len(samples), minutes, made)
     write_study(study)
-    shutil.rmtree(stages.path, ignore_errors=True)
+    stages.remove()
     return study
 
 

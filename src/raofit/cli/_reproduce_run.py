@@ -1,7 +1,6 @@
 """The stages of `raofit reproduce epstein2022`, each kept on disk as soon as it is done."""
 
 import dataclasses
-import shutil
 import time
 import zlib
 from collections.abc import Callable, Mapping
@@ -121,7 +120,7 @@ def run_study(options: ReproduceOptions) -> Study:
     minutes = (time.perf_counter() - started) / 60
     study = Study(options, results, all_claims(results), leak, scan_study, networks, minutes)
     write_study(study)
-    shutil.rmtree(work, ignore_errors=True)
+    stages.remove()
     return study
 
 

@@ -1,7 +1,6 @@
 """The stages of `raofit reproduce zhang2022`, each kept on disk as soon as it is done."""
 
 import dataclasses
-import shutil
 import time
 from collections.abc import Mapping
 from functools import cached_property
@@ -84,7 +83,7 @@ def run_zhang2022(options: TrainStudyOptions) -> Study:
         minutes=(time.perf_counter() - started) / 60,
     )
     write_study(finished)
-    shutil.rmtree(stages.path, ignore_errors=True)
+    stages.remove()
     return finished
 
 

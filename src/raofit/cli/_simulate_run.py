@@ -1,16 +1,15 @@
-"""What `raofit simulate` does: build the model, share the work between processes, and keep what is finished."""
+"""What `raofit simulate` does: build the model, simulate here or on workers, and keep what is finished."""
 
 import contextlib
 import dataclasses
-import multiprocessing
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 from raofit.cli._options import stated_model
 from raofit.cli._progress import progress_bar, say
-from raofit.core.errors import RaofitError
-from raofit.io.output import require_free
+from raofit.core.errors import FileError
+from raofit.core.tasks import RunTasks
+from raofit.io.output import parents_of, require_free
 from raofit.io.prior_file import named_prior, read_prior
 from raofit.io.simulation_folder import Simulation, SimulationFolder
 from raofit.models import AbstractSignalModel
@@ -37,26 +36,29 @@ class SimulateOptions:
     prior: str | None
     seed: int
     chunk: int
-    n_processes: int
     force: bool
 
 
-def run_simulation(options: SimulateOptions) -> None:
+def run_simulation(options: SimulateOptions, run: RunTasks) -> None:
     """Simulate or continue the set, and write it."""
     require_free(options.out, force=options.force)
-    if options.n_processes < 1:
-        raise RaofitError(f"--processes {options.n_processes}: expected at least 1")
     model = observed_model(options)
     prior = chosen_prior(options.prior, model)
     simulation = Simulation(model, prior, options.n_samples, options.seed, options.chunk)
     work = options.out.with_name(f".{options.out.name}.shards")
     is_continued = work.is_dir()
-    folder = SimulationFolder(work, simulation)
-    if is_continued:
-        say(f"Continuing with the {len(folder.sizes) - len(folder.missing)} of {len(folder.sizes)} chunks in {work}")
-    with progress_bar() as progress, _kept_on_interrupt(work), filling(folder, options.n_processes - 1):
-        folder.fill(progress=progress)
-    folder.finish(options.out)
+    with parents_of(options.out):
+        folder = SimulationFolder(work, simulation)
+        if is_continued:
+            n_chunks = len(folder.sizes)
+            say(f"Continuing with the {n_chunks - len(folder.missing)} of {n_chunks} chunks in {work}")
+        try:
+            with progress_bar() as progress, _kept_on_interrupt(work):
+                folder.fill(run=run, progress=progress)
+            folder.finish(options.out)
+        except FileError:
+            folder.stages.remove_if_empty()
+            raise
     say(f"Written to {options.out}")
 
 
@@ -92,28 +94,3 @@ def _kept_on_interrupt(work: Path) -> Iterator[None]:
     except KeyboardInterrupt:
         say(f"finished chunks are kept in {work}: the same command continues from them.")
         raise
-
-
-@contextlib.contextmanager
-def filling(folder: SimulationFolder, n_helpers: int) -> Iterator[None]:
-    """Further processes that fill the folder while the block runs, and no longer."""
-    context = multiprocessing.get_context("spawn")  # a forked JAX deadlocks
-    processes = [
-        context.Process(target=_help, args=(folder.path, folder.simulation), daemon=True) for _ in range(n_helpers)
-    ]
-    for process in processes:
-        process.start()
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.terminate()
-            process.join()
-
-
-def _help(path: Path, simulation: Simulation) -> None:
-    """One helper: Ctrl-C is the first process's to answer, and without that process there is nothing to do."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    with contextlib.suppress(RaofitError):  # the first process meets the same error and reports it
-        SimulationFolder(path, simulation).fill(goes_on=lambda: parent is None or parent.is_alive())

@@ -8,10 +8,12 @@ from raofit.cli._card_table import print_card
 from raofit.cli._options import default_noise, stated_model
 from raofit.cli._progress import progress_bar, say
 from raofit.cli._train_files import kept_on_interrupt
-from raofit.core.errors import RaofitError
+from raofit.core.errors import FileError, RaofitError
+from raofit.core.tasks import RunTasks
 from raofit.io.network_file import load_network, save_network
-from raofit.io.output import require_free
+from raofit.io.output import held, require_free
 from raofit.io.recipe_file import DRAWING, read_recipe
+from raofit.models import AbstractSignalModel
 from raofit.recipes.named_trainings import NAMED
 from raofit.recipes.train_network import train_network
 from raofit.recipes.training_recipe import TrainingRecipe
@@ -52,10 +54,10 @@ class TrainOptions:
         return {name: value for name, value in given.items() if value is not None}
 
 
-def run_training(options: TrainOptions) -> None:
+def run_training(options: TrainOptions, run: RunTasks) -> None:
     """Train or continue, save, and print the card."""
     require_free(options.out, force=options.force)
-    stated = _stated_recipe(options)
+    stated = stated_recipe(options)
     name = options.model or DEFAULT_MODEL
     built = stated_model(
         name,
@@ -67,29 +69,37 @@ def run_training(options: TrainOptions) -> None:
         refocusing=options.refocusing,
         tr=options.tr,
     )
-    recipe = TrainingRecipe.for_model(built, 15.0) if stated is None else stated
-    settings = dataclasses.replace(recipe, **options.stated("labels", "alpha", "noise", "seed", "snr"))
-    if options.noise is None and built.has_signs:
-        settings = dataclasses.replace(settings, noise=default_noise(built))
+    settings = settled_recipe(options, stated, built)
     initial = None if options.initial is None else load_network(options.initial)
     state = CheckpointFile(options.checkpoint or options.out.with_name(options.out.name + ".checkpoint"))
-    is_resumed = state.path.exists()
-    if is_resumed:
-        say(f"Continuing from {state.path}")
-    try:
-        with progress_bar() as progress, kept_on_interrupt(state.path):
-            network = train_network(built, settings, initial=initial, progress=progress, checkpoint=state)
-    except RaofitError:
-        if not is_resumed:
-            state.remove()  # a training that cannot succeed is no use resuming
-        raise
-    save_network(options.out, network, force=options.force)
-    state.remove()
+    with held(state.path):
+        is_resumed = state.path.exists()
+        if is_resumed:
+            say(f"Continuing from {state.path}")
+        try:
+            with progress_bar() as progress, kept_on_interrupt(state.path):
+                network = train_network(built, settings, initial=initial, run=run, progress=progress, checkpoint=state)
+        except FileError:
+            raise
+        except RaofitError:
+            if not is_resumed:
+                state.remove()  # a training that cannot succeed is no use resuming
+            raise
+        save_network(options.out, network, force=options.force)
+        state.remove()
     print_card(network)
     say(f"Written to {options.out}")
 
 
-def _stated_recipe(options: TrainOptions) -> TrainingRecipe | None:
+def settled_recipe(options: TrainOptions, stated: TrainingRecipe | None, model: AbstractSignalModel) -> TrainingRecipe:
+    """The stated recipe, or the model's own for None, with the options in place of its fields."""
+    recipe = TrainingRecipe.for_model(model, 15.0) if stated is None else stated
+    recipe = dataclasses.replace(recipe, **options.stated("labels", "alpha", "noise", "seed", "snr"))
+    is_signed = options.noise is None and model.has_signs
+    return dataclasses.replace(recipe, noise=default_noise(model)) if is_signed else recipe
+
+
+def stated_recipe(options: TrainOptions) -> TrainingRecipe | None:
     """The recipe of a file or a preset; None for the model's own."""
     if options.recipe is not None and options.preset is not None:
         raise RaofitError("--preset: a recipe file names its own preset; leave one of --preset and --recipe out")

@@ -4,7 +4,6 @@ A hidden folder beside the output holds what is finished (the start's network) a
 """
 
 import dataclasses
-import shutil
 from pathlib import Path
 
 from raofit.cli._card_table import print_card
@@ -12,11 +11,12 @@ from raofit.cli._options import PROTOCOL_OPTIONS
 from raofit.cli._progress import progress_bar, say
 from raofit.cli._train_files import kept_on_interrupt
 from raofit.cli._train_run import TrainOptions
-from raofit.core.errors import RaofitError
+from raofit.core.errors import FileError, RaofitError
 from raofit.core.progress import Progress
+from raofit.core.tasks import RunTasks
 from raofit.estimators.network import NetworkEstimator
 from raofit.io.network_file import load_network, save_network
-from raofit.io.output import require_free
+from raofit.io.output import held, require_free
 from raofit.io.provenance import sha256
 from raofit.io.recipe_file import read_training
 from raofit.io.stages import StageFolder
@@ -32,39 +32,39 @@ _OF_THE_SET = ("model", *PROTOCOL_OPTIONS)  # options that a training set answer
 _OF_DRAWN_SIGNALS = ("labels", "alpha", "noise", "preset")
 
 
-def run_set_training(options: TrainOptions, training_set: Path) -> None:
+def run_set_training(options: TrainOptions, training_set: Path, run: RunTasks) -> None:
     """Train or continue on a simulated set, save, and print the card."""
     require_free(options.out, force=options.force)
     _check_options(options)
-    training = _training(options)
+    stated = stated_training(options)
     samples = load_training_set(training_set)
-    if (options.recipe or DEFAULT_RECIPE) in NAMED:
-        training = training.of_parameters(samples.model.parameter_names)
-    _check_size(training_set, samples, training)
+    training = settled_training(options, stated, samples, training_set)
     initial = None if options.initial is None else load_network(options.initial)
     if initial is not None:
         training = Training(training.recipe)
     path = options.checkpoint or options.out.with_name(f".{options.out.name}.training")
-    is_resumed = path.is_dir()
-    stages = StageFolder(
-        path,
-        {
-            "training": [None if recipe is None else recipe.as_dict() for recipe in training],
-            "training_set": sha256(training_set),
-            "initial": None if initial is None else [initial.weights.tolist(), initial.statistics.tolist()],
-        },
-    )
-    if is_resumed:
-        say(f"Continuing from {path}")
-    try:
-        with progress_bar() as progress, kept_on_interrupt(path):
-            network = _trained(samples, training, initial, stages, progress)
-    except RaofitError:
-        if not is_resumed:
-            shutil.rmtree(path, ignore_errors=True)  # a training that cannot succeed is no use resuming
-        raise
-    save_network(options.out, network, force=options.force)
-    shutil.rmtree(path, ignore_errors=True)
+    settings = {
+        "training": [None if recipe is None else recipe.as_dict() for recipe in training],
+        "training_set": sha256(training_set),
+        "initial": None if initial is None else [initial.weights.tolist(), initial.statistics.tolist()],
+    }
+    with held(path):
+        is_resumed = path.is_dir()
+        stages = StageFolder(path, settings)
+        if is_resumed:
+            say(f"Continuing from {path}")
+        try:
+            with progress_bar() as progress, kept_on_interrupt(path):
+                network = _trained(samples, training, initial, stages, run, progress)
+        except FileError:
+            stages.remove_if_empty()
+            raise
+        except RaofitError:
+            if not is_resumed:
+                stages.remove()  # a training that cannot succeed is no use resuming
+            raise
+        save_network(options.out, network, force=options.force)
+        stages.remove()
     print_card(network)
     say(f"Written to {options.out}")
 
@@ -74,6 +74,7 @@ def _trained(
     training: Training,
     initial: NetworkEstimator | None,
     stages: StageFolder,
+    run: RunTasks,
     progress: Progress,
 ) -> NetworkEstimator:
     """The network of the last recipe; a start that is finished is read back, so that resuming changes nothing."""
@@ -84,6 +85,7 @@ def _trained(
             recipe,
             data=samples,
             initial=initial,
+            run=run,
             progress=lambda event: progress(dataclasses.replace(event, stage=name)),
             checkpoint=CheckpointFile(stages.file(name, ".checkpoint")),
         )
@@ -96,7 +98,15 @@ def _trained(
     return train(training.recipe, "training", initial)
 
 
-def _training(options: TrainOptions) -> Training:
+def settled_training(options: TrainOptions, stated: Training, samples: TrainingSet, path: Path) -> Training:
+    """The stated training for the parameters of the set, which must be large enough."""
+    is_named = (options.recipe or DEFAULT_RECIPE) in NAMED
+    training = stated.of_parameters(samples.model.parameter_names) if is_named else stated
+    _check_size(path, samples, training)
+    return training
+
+
+def stated_training(options: TrainOptions) -> Training:
     """The named training or the file's, with the options given here."""
     name = options.recipe or DEFAULT_RECIPE
     training = named_training(name) if name in NAMED else read_training(name)

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 _FLAG = Parameter(negative=())
 _CHOICE = Parameter(group="Choice", consume_multiple=True, negative=())
 _DATA = Parameter(group="Data")
+_WORKERS = Parameter(group="Workers")
 _ESTIMATOR = Parameter(group="Estimator")
 
 
@@ -26,6 +27,8 @@ def bids(
     sigma: Annotated[str | None, _DATA] = None,
     model: Annotated[tuple[str, ...], _FLAG, _ESTIMATOR] = (),
     estimator: Annotated[Literal["mle", "dictionary", "network"], _ESTIMATOR] = "mle",
+    workers: Annotated[int | None, _WORKERS] = None,
+    scheduler: Annotated[str | None, _WORKERS] = None,
     force: Annotated[bool, _FLAG, Parameter(group="Output")] = False,
 ) -> None:
     """Map a BIDS data set: diffusion (IVIM or ADC), IRT1 and VFA (T1), MTS (MTsat, T1), MESE (T2), MEGRE (T2*).
@@ -66,10 +69,15 @@ def bids(
     estimator
         mle: maximum likelihood. dictionary: the best of a grid of simulated signals. network: one is trained for each
         protocol, and kept for the next time.
+    workers
+        Processes of this machine that share the work, by Dask; results are those of one process, to the byte.
+    scheduler
+        Dask scheduler whose workers share the work, such as tcp://host:8786.
     force
         Map finished subjects again.
     """
     from raofit.cli._bids_run import BidsOptions, map_dataset, parse_models
+    from raofit.cli._workers import sharing
 
     options = BidsOptions(
         dataset, output, participant_label, session_label, parse_models(model), estimator, sigma, mask, b1, force
@@ -79,5 +87,6 @@ def bids(
 
         print(f"Written to {write_group_table(options)}")
         return
-    map_dataset(options)
+    with sharing(workers, scheduler) as run:
+        map_dataset(options, run)
     print(f"Maps are in {output}; `raofit bids {dataset} {output} group` makes a table of them.")

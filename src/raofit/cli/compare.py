@@ -8,6 +8,8 @@ from cyclopts import Parameter
 _FLAG = Parameter(negative=())
 _ESTIMATOR = Parameter(group="Estimator")
 _SIMULATION = Parameter(group="Simulation")
+_TUNING = Parameter(group="Tuning")
+_WORKERS = Parameter(group="Workers")
 _OUTPUT = Parameter(group="Output")
 
 
@@ -32,6 +34,17 @@ def compare(
     values: Annotated[int, _SIMULATION] = 10,
     repeats: Annotated[int, _SIMULATION] = 500,
     seed: Annotated[int, _SIMULATION] = 0,
+    tune: Annotated[tuple[str, ...], _FLAG, _TUNING] = (),
+    objective: Annotated[str | None, _TUNING] = None,
+    refine: Annotated[int, _TUNING] = 0,
+    labels: Annotated[
+        Literal["mle-rician", "mle-gaussian", "literal-rician", "literal-gaussian"] | None, _TUNING
+    ] = None,
+    realizations: Annotated[int | None, _TUNING] = None,
+    recipe: Annotated[str | None, _TUNING] = None,
+    train_on: Annotated[Path | None, _TUNING] = None,
+    workers: Annotated[int | None, _WORKERS] = None,
+    scheduler: Annotated[str | None, _WORKERS] = None,
     force: Annotated[bool, _FLAG, _OUTPUT] = False,
 ) -> None:
     """Draw estimators between bias and variance, in units of the Cramér-Rao bound, at several SNRs.
@@ -43,6 +56,12 @@ def compare(
 
     Truths are a grid over the typical ranges of the parameters; for models of pulse trains also fingerprints that
     `raofit simulate` wrote and that no network was trained on (--training-set).
+
+    With --tune, trains one network per value of a knob of the loss, and chooses the one with the least of what you
+    name (--objective). Candidates are trained on the same measurements and labels, each as `raofit train` would, and
+    compared with each other and with the estimators given. Also writes chosen.raofit, candidates/, tune.csv and
+    tune.png. Differences that the noise draws cannot tell are said to be such, and the simplest candidate is chosen.
+    What was interrupted continues when the same command is given again.
 
     Parameters
     ----------
@@ -77,7 +96,7 @@ def compare(
         Refocusing angle of the echo train in degrees (t2-epg), one or one per echo; default: 180.
     snr
         Signal-to-noise ratios (S0 over sigma), such as 10,20,50; default: lowest, middle and highest of the first
-        network's training.
+        network's training. With --tune also LOW:HIGH, the SNR of the training; of a list, its lowest to its highest.
     noise
         Noise of the measurements; default: the first network's, or that of the model.
     values
@@ -85,13 +104,41 @@ def compare(
     repeats
         Noise draws per truth, 2 or more.
     seed
-        Seed of the noise.
+        Seed of the noise, and with --tune of the trainings.
+    tune
+        Knob and values, as KNOB=LOWER:UPPER:COUNT, with :log for equal ratios, or KNOB=VALUE,VALUE,...:
+        alpha=0:1:5 blends the losses of two trainings, on the truth (0: least scatter, leans to the mean) and on
+        maximum-likelihood labels (1: least bias); lambda=0.01:1:4:log is the price of variance beside squared bias,
+        delta=0,1 the variance that is free, in units of the Cramér-Rao bound. lambda and delta may be tuned together.
+    objective
+        What is to be small, over all truths and SNRs: rmse:NAME, bias:NAME (root mean square), std:NAME, in the unit
+        of the parameter; worst-bias:NAME (the largest, in √CRB), variance:NAME or mse-crb:NAME (means, in units of the
+        bound), also of all parameters without :NAME. Limits follow after commas, for the same parameter unless they
+        name another one: worst-bias:D_slow,variance<=1.1.
+    refine
+        Rounds of candidates half way between the best one and its neighbors.
+    labels
+        Labels that alpha blends with the truth; default: maximum likelihood of the noise.
+    realizations
+        Noise draws per sample that lambda and delta measure variance with; default: the recipe's, or 8.
+    recipe
+        Training recipe, as for `raofit train`; default: that of the model, near-unbiased for lambda and delta, and
+        compact-bias-reduced for fingerprints.
+    train_on
+        Fingerprints written by `raofit simulate` to train on, others than those of --training-set.
+    workers
+        Processes of this machine that share the work, by Dask; results are those of one process, to the byte.
+    scheduler
+        Dask scheduler whose workers share the work, such as tcp://host:8786.
     force
         Replace an existing output folder.
     """
     from raofit.cli._compare_estimators import CompareOptions
     from raofit.cli._compare_run import run_comparison
     from raofit.cli._evaluate_run import EvaluateOptions
+    from raofit.cli._tune_options import TuneOptions, check_only_tuning
+    from raofit.cli._tune_run import run_tuning
+    from raofit.cli._workers import sharing
     from raofit.cli.evaluate import snr_values
 
     evaluated = EvaluateOptions(
@@ -107,7 +154,7 @@ def compare(
         mt=mt,
         tr=tr,
         refocusing=refocusing,
-        snr=snr_values(snr),
+        snr=() if tune else snr_values(snr),
         noise=noise,
         n_values=values,
         n_repeats=repeats,
@@ -115,4 +162,22 @@ def compare(
         coverage=False,
         force=force,
     )
-    run_comparison(CompareOptions(evaluated, estimators=estimator, grid=grid, training_set=training_set))
+    compared = CompareOptions(evaluated, estimators=estimator, grid=grid, training_set=training_set)
+    options = TuneOptions(
+        compared,
+        tune=tune,
+        objective=objective,
+        n_refinements=refine,
+        train_on=train_on,
+        recipe=recipe,
+        labels=labels,
+        realizations=realizations,
+        snr=snr,
+    )
+    if not tune:
+        check_only_tuning(options)
+    with sharing(workers, scheduler) as run:
+        if tune:
+            run_tuning(options, run)
+        else:
+            run_comparison(compared, run)

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 _FLAG = Parameter(negative=())
 _ESTIMATOR = Parameter(group="Estimator")
 _SIMULATION = Parameter(group="Simulation")
+_WORKERS = Parameter(group="Workers")
 _OUTPUT = Parameter(group="Output")
 
 
@@ -32,6 +33,8 @@ def evaluate(
     repeats: Annotated[int, _SIMULATION] = 500,
     coverage: Annotated[bool, _FLAG, _SIMULATION] = False,
     seed: Annotated[int, _SIMULATION] = 0,
+    workers: Annotated[int | None, _WORKERS] = None,
+    scheduler: Annotated[str | None, _WORKERS] = None,
     force: Annotated[bool, _FLAG, _OUTPUT] = False,
 ) -> None:
     """Measure bias, standard deviation and RMSE of estimators over a grid of true values, beside the Cramér-Rao bound.
@@ -87,11 +90,16 @@ def evaluate(
         errors. Standard errors of networks are then those of the stated SNR.
     seed
         Seed of the noise.
+    workers
+        Processes of this machine that share the work, by Dask; results are those of one process, to the byte.
+    scheduler
+        Dask scheduler whose workers share the work, such as tcp://host:8786.
     force
         Replace an existing output folder.
     """
     from raofit.cli._evaluate_run import EvaluateOptions, run_evaluation
     from raofit.cli._evaluate_set_run import run_set_evaluation
+    from raofit.cli._workers import sharing
 
     options = EvaluateOptions(
         out=out,
@@ -114,10 +122,11 @@ def evaluate(
         seed=seed,
         force=force,
     )
-    if training_set is None:
-        run_evaluation(options)
-    else:
-        run_set_evaluation(options, training_set)
+    with sharing(workers, scheduler) as run:
+        if training_set is None:
+            run_evaluation(options, run)
+        else:
+            run_set_evaluation(options, training_set, run)
 
 
 def snr_values(text: str | None) -> tuple[float, ...]:

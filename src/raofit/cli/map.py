@@ -9,6 +9,7 @@ _FLAG = Parameter(negative=())
 _DATA = Parameter(group="Data")
 _TRAINS = Parameter(group="Pulse trains (qmt, mrf-fisp, mrf-hybrid-state)")
 _ESTIMATOR = Parameter(group="Estimator")
+_WORKERS = Parameter(group="Workers")
 _OUTPUT = Parameter(group="Output")
 
 
@@ -42,9 +43,12 @@ def map_image(
     snr: Annotated[float | None, _ESTIMATOR] = None,
     seed: Annotated[int, _ESTIMATOR] = 0,
     residual: Annotated[bool, _OUTPUT] = True,
-    false_alarms: Annotated[float, _OUTPUT] = 1e-3,
+    false_alarms: Annotated[float, _OUTPUT] = 0.01,
+    intervals: Annotated[float | None, _OUTPUT] = None,
     fill: Annotated[Literal["0", "nan"], _OUTPUT] = "0",
     memory: Annotated[int, _OUTPUT] = 512,
+    workers: Annotated[int | None, _WORKERS] = None,
+    scheduler: Annotated[str | None, _WORKERS] = None,
     force: Annotated[bool, _FLAG, _OUTPUT] = False,
 ) -> None:
     """Turn a measured series into parameter maps.
@@ -139,48 +143,58 @@ def map_image(
         Write the residual maps, and mark voxels the model does not explain. After a network, this takes most of the
         time: one simulation per voxel.
     false_alarms
-        Share of voxels that noise alone would mark.
+        Share of voxels that noise alone would mark as a misfit.
+    intervals
+        Also write NAME_lower and NAME_upper, the ends of intervals that hold the truth with this probability, such as
+        0.95: of mle by profile likelihood, inside the bounds (28 fits per parameter); of a network with the
+        factors of its card (0.5, 0.68 or 0.95); else with factors from a simulation at the SNR of the data.
     fill
         What maps hold where there is no estimate.
     memory
         Memory for image data, in MB; larger images are read in slabs of slices. No dictionary may be larger.
+    workers
+        Processes of this machine that share the work, by Dask; results are those of one process, to the byte.
+    scheduler
+        Dask scheduler whose workers share the work, such as tcp://host:8786.
     force
         Replace an existing output folder.
     """
     from raofit.cli._map_run import MapOptions, default_estimator, run_map
+    from raofit.cli._workers import sharing
 
-    run_map(
-        MapOptions(
-            images=tuple(images),
-            out=out,
-            bval=bval,
-            te=te,
-            ti=ti,
-            flip=flip,
-            mt=mt,
-            refocusing=refocusing,
-            b_max=b_max,
-            trains=trains,
-            tr=tr,
-            basis=basis,
-            rank=rank,
-            mask=mask,
-            sigma=sigma,
-            known=known,
-            model=model,
-            noise=noise,
-            estimator=estimator or default_estimator(network, dictionary, grid),
-            network=network,
-            dictionary=dictionary,
-            grid=grid,
-            t2_below_t1=t2_below_t1,
-            bounds=bounds,
-            snr=snr,
-            seed=seed,
-            residual=residual,
-            false_alarms=false_alarms,
-            fill=float(fill),
-            memory_bytes=memory << 20,
-            force=force,
-        )
+    options = MapOptions(
+        images=tuple(images),
+        out=out,
+        bval=bval,
+        te=te,
+        ti=ti,
+        flip=flip,
+        mt=mt,
+        refocusing=refocusing,
+        b_max=b_max,
+        trains=trains,
+        tr=tr,
+        basis=basis,
+        rank=rank,
+        mask=mask,
+        sigma=sigma,
+        known=known,
+        model=model,
+        noise=noise,
+        estimator=estimator or default_estimator(network, dictionary, grid),
+        network=network,
+        dictionary=dictionary,
+        grid=grid,
+        t2_below_t1=t2_below_t1,
+        bounds=bounds,
+        snr=snr,
+        seed=seed,
+        residual=residual,
+        false_alarms=false_alarms,
+        intervals=intervals,
+        fill=float(fill),
+        memory_bytes=memory << 20,
+        force=force,
     )
+    with sharing(workers, scheduler) as run:
+        run_map(options, run)

@@ -27,7 +27,8 @@ _OWNERS = {
     "basis": _OF_TRAINS,
     "coefficients": ("mao2024",),
     "training-set": _OF_TRAINS,
-    "processes": _OF_TRAINS,
+    "workers": _OF_TRAINS,
+    "scheduler": _OF_TRAINS,
     "experiment": ("mao2024",),
     "undersampling": ("mao2024",),
 }
@@ -53,7 +54,8 @@ def reproduce(
     basis: Annotated[Path | None, _TRAINS] = None,
     coefficients: Annotated[Path | None, _TRAINS] = None,
     training_set: Annotated[Path | None, _TRAINS] = None,
-    processes: Annotated[int | None, _TRAINS] = None,
+    workers: Annotated[int | None, _TRAINS] = None,
+    scheduler: Annotated[str | None, _TRAINS] = None,
     experiment: Annotated[Literal["qmt", "mrf"] | None, _TRAINS] = None,
     undersampling: Annotated[float | None, _MRF] = None,
 ) -> None:
@@ -109,8 +111,10 @@ def reproduce(
         Measured coefficients of a brain slice: coeffs.mat of the same place.
     training_set
         A set from `raofit simulate`, in place of simulating one.
-    processes
-        Processes that simulate at the same time; default: 1.
+    workers
+        Processes of this machine that share the simulation of training sets, by Dask.
+    scheduler
+        Dask scheduler whose workers share it, such as tcp://host:8786.
     experiment
         qmt (default): magnetization transfer. mrf: fingerprinting, with a sequence of our own.
     undersampling
@@ -121,7 +125,7 @@ def reproduce(
     given = {
         "labels": labels, "on-bound": on_bound, "scan": scan, "bval": bval, "mask": mask, "scale": scale,
         "trains": trains, "tr": tr, "basis": basis, "coefficients": coefficients, "training-set": training_set,
-        "processes": processes, "experiment": experiment, "undersampling": undersampling,
+        "workers": workers, "scheduler": scheduler, "experiment": experiment, "undersampling": undersampling,
     }  # fmt: skip
     _check(study, experiment, {name for name, value in given.items() if value is not None})
     if study == "epstein2022":
@@ -134,18 +138,18 @@ def reproduce(
         _print_result(result.claims, result.minutes, out)
         return
     from raofit.cli._reproduce_common import TrainStudyOptions
+    from raofit.cli._workers import sharing
 
     if undersampling is not None and not 1 <= undersampling < float("inf"):
         raise RaofitError(f"--undersampling {undersampling:g}: expected an acceleration of at least 1, such as 8")
     if quick and scale is not None:
         raise RaofitError(f"--quick and --scale {scale} contradict each other; give one of them")
-    if processes is not None and processes < 1:
-        raise RaofitError(f"--processes {processes}: expected at least 1")
-    options = TrainStudyOptions(
-        out, "quick" if quick else scale or "desk", seed, force, trains, tr, basis, coefficients, training_set,
-        processes or 1, undersampling,
-    )  # fmt: skip
-    _run_of_trains("mrf" if experiment == "mrf" else study, options)
+    with sharing(workers, scheduler) as run:
+        options = TrainStudyOptions(
+            out, "quick" if quick else scale or "desk", seed, force, trains, tr, basis, coefficients, training_set,
+            run, undersampling,
+        )  # fmt: skip
+        _run_of_trains("mrf" if experiment == "mrf" else study, options)
 
 
 def _check(study: Study, experiment: str | None, given: set[str]) -> None:

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 _FLAG = Parameter(negative=())
 _PROTOCOL = Parameter(group="Protocol")
 _SET = Parameter(group="Training set")
+_WORKERS = Parameter(group="Workers")
 _OUTPUT = Parameter(group="Output")
 
 
@@ -29,7 +30,8 @@ def simulate(
     prior: Annotated[str | None, _SET] = None,
     seed: Annotated[int, _SET] = 0,
     chunk: Annotated[int, _SET] = 512,
-    processes: Annotated[int, _OUTPUT] = 1,
+    workers: Annotated[int | None, _WORKERS] = None,
+    scheduler: Annotated[str | None, _WORKERS] = None,
     force: Annotated[bool, _FLAG, _OUTPUT] = False,
 ) -> None:
     """Simulate a training set once: parameters, noise-free signals, Cramér-Rao bounds.
@@ -79,32 +81,34 @@ def simulate(
         Seed of the draws.
     chunk
         Samples simulated and stored at once. A GPU wants thousands; the draws depend on it.
-    processes
-        Processes that work at the same time; qmt already uses all cores with one.
+    workers
+        Processes of this machine that share the work, by Dask; results are those of one process, to the byte.
+    scheduler
+        Dask scheduler whose workers share the work, such as tcp://host:8786.
     force
         Replace an existing file.
     """
     from raofit.cli._simulate_run import SimulateOptions, run_simulation
+    from raofit.cli._workers import sharing
 
-    run_simulation(
-        SimulateOptions(
-            out=out,
-            n_samples=n,
-            model=model,
-            trains=trains,
-            tr=tr,
-            bval=bval,
-            te=te,
-            ti=ti,
-            flip=flip,
-            mt=mt,
-            refocusing=refocusing,
-            basis=basis,
-            rank=rank,
-            prior=prior,
-            seed=seed,
-            chunk=chunk,
-            n_processes=processes,
-            force=force,
-        )
+    options = SimulateOptions(
+        out=out,
+        n_samples=n,
+        model=model,
+        trains=trains,
+        tr=tr,
+        bval=bval,
+        te=te,
+        ti=ti,
+        flip=flip,
+        mt=mt,
+        refocusing=refocusing,
+        basis=basis,
+        rank=rank,
+        prior=prior,
+        seed=seed,
+        chunk=chunk,
+        force=force,
     )
+    with sharing(workers, scheduler) as run:
+        run_simulation(options, run)

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 _FLAG = Parameter(negative=())
 _PROTOCOL = Parameter(group="Protocol")
 _TRAINING = Parameter(group="Training")
+_WORKERS = Parameter(group="Workers")
 _OUTPUT = Parameter(group="Output")
 
 
@@ -44,6 +45,8 @@ def train(
     initial: Annotated[Path | None, _TRAINING] = None,
     seed: Annotated[int | None, _TRAINING] = None,
     checkpoint: Annotated[Path | None, _OUTPUT] = None,
+    workers: Annotated[int | None, _WORKERS] = None,
+    scheduler: Annotated[str | None, _WORKERS] = None,
     force: Annotated[bool, _FLAG, _OUTPUT] = False,
 ) -> None:
     """Train a network for a protocol, save it, and print its bias and standard deviation as measured.
@@ -107,11 +110,17 @@ def train(
         Seed of everything random.
     checkpoint
         Where the state of an unfinished training is kept: a file, or a folder for a training set; default: beside OUT.
+    workers
+        Processes of this machine that share the fits of labels and the measurement of the card, by Dask; the network
+        itself is trained in this one. Results are those of one process, to the byte.
+    scheduler
+        Dask scheduler whose workers share the work, such as tcp://host:8786.
     force
         Replace an existing network file.
     """
     from raofit.cli._train_run import TrainOptions, run_training
     from raofit.cli._train_set_run import run_set_training
+    from raofit.cli._workers import sharing
 
     options = TrainOptions(
         out=out,
@@ -134,7 +143,8 @@ def train(
         checkpoint=checkpoint,
         force=force,
     )
-    if training_set is None:
-        run_training(options)
-    else:
-        run_set_training(options, training_set)
+    with sharing(workers, scheduler) as run:
+        if training_set is None:
+            run_training(options, run)
+        else:
+            run_set_training(options, training_set, run)

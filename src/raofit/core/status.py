@@ -2,9 +2,15 @@
 
 import enum
 
+import numpy as np
+from jaxtyping import UInt8
+
 
 class Status(enum.IntEnum):
-    """Outcome of estimating one voxel; `.sentence` says it in words. Codes are stable across versions."""
+    """Outcome of estimating one voxel; `.sentence` says it in words. Codes are stable across versions.
+
+    5 to 9 are 0 to 4 of a voxel whose measurement the model does not explain.
+    """
 
     OK = 0
     AT_BOUND = 1
@@ -12,6 +18,10 @@ class Status(enum.IntEnum):
     NOT_IDENTIFIABLE = 3
     OUT_OF_RANGE = 4
     MISFIT = 5
+    AT_BOUND_MISFIT = 6
+    NOT_CONVERGED_MISFIT = 7
+    NOT_IDENTIFIABLE_MISFIT = 8
+    OUT_OF_RANGE_MISFIT = 9
     NON_FINITE = 10
     NON_POSITIVE = 11
     NEGATIVE = 12
@@ -28,6 +38,16 @@ class Status(enum.IntEnum):
         """Whether the voxel carries an estimate at all (it may still deserve suspicion)."""
         return self < Status.NON_FINITE
 
+    @property
+    def is_misfit(self) -> bool:
+        """Whether the model does not explain the measurement, whatever else there is to say."""
+        return Status.MISFIT <= self < Status.NON_FINITE
+
+
+def with_misfit(status: UInt8[np.ndarray, "*batch"]) -> UInt8[np.ndarray, "*batch"]:
+    """The codes of the same voxels with a misfit besides; no change where there is no estimate or one already."""
+    return np.where(status < Status.MISFIT, status + np.uint8(Status.MISFIT), status).astype(np.uint8)
+
 
 _SENTENCES = {
     Status.OK: "The estimate converged inside the bounds.",
@@ -36,6 +56,18 @@ _SENTENCES = {
     Status.NOT_IDENTIFIABLE: "The data do not determine every parameter here: the Fisher information is singular.",
     Status.OUT_OF_RANGE: "The signal or the estimate lies outside the range the network was trained on.",
     Status.MISFIT: "The model does not explain the measurement: the residual is larger than noise alone makes it.",
+    Status.AT_BOUND_MISFIT: (
+        "At least one parameter lies on a bound, and even so the model does not explain the measurement."
+    ),
+    Status.NOT_CONVERGED_MISFIT: (
+        "The iteration limit was reached, and the best point seen does not explain the measurement."
+    ),
+    Status.NOT_IDENTIFIABLE_MISFIT: (
+        "The data do not determine every parameter, and the model does not explain the measurement."
+    ),
+    Status.OUT_OF_RANGE_MISFIT: (
+        "The signal or the estimate lies outside the training range, and the model does not explain the measurement."
+    ),
     Status.NON_FINITE: "The measurement, or a known value, is NaN or infinite; no estimate was made.",
     Status.NON_POSITIVE: "The measurement is zero everywhere, or nowhere positive; no estimate was made.",
     Status.NEGATIVE: "A magnitude is negative, which the noise model cannot produce; no estimate was made.",

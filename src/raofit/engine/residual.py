@@ -8,13 +8,14 @@ import numpy as np
 import scipy.special
 from jaxtyping import Float, Inexact
 
-from raofit.core.status import Status
+from raofit.core.status import with_misfit
 from raofit.estimators.estimate import Estimate
 from raofit.models import AbstractSignalModel
 from raofit.noise import NOISE_MODELS
 from raofit.noise.sigma_estimation import magnitude_variance_factor
+from raofit.noise.squared_residual import magnitude_sum_limit
 
-FALSE_ALARM_RATE = 1e-3
+FALSE_ALARM_RATE = 0.01
 _SMALLEST_BATCH = 256
 _AT_ONCE_VALUES = 1 << 24  # simulated samples held at once
 
@@ -24,13 +25,15 @@ class ResidualCheck:
     r"""Adds to an estimate what it leaves unexplained.
 
     Diagnostics `residual` (χ²/ν), `relative_residual` (‖y − ŷ‖/‖y‖) and, where the model leaves out a complex M0, `M0`
-    and `M0_phase` (magnitude in signal units and phase in radians of M̂0 = sᴴy/‖s‖²). A voxel that is otherwise `OK`
-    becomes `MISFIT` where χ² exceeds the quantile of the χ² distribution with ν degrees of freedom that noise exceeds
-    with the probability `false_alarm_rate`.
+    and `M0_phase` (magnitude in signal units and phase in radians of M̂0 = sᴴy/‖s‖²). A voxel is marked where χ² exceeds
+    what noise exceeds with the probability `false_alarm_rate`: its status then is `MISFIT`, or that of its other
+    reservation and the misfit (`AT_BOUND_MISFIT`, ...).
 
     χ² = Σ |y − ŷ|²/Var(y) with ŷ the expected measurement: the signal at the estimate, M̂0 times it, or the mean of a
-    magnitude. For Gaussian noise χ² is exactly what its name says. Magnitudes have the mean and variance of the Rician
-    distribution [koay2006]: their χ² has the right mean at any SNR, and the right quantiles where the SNR is above 2.
+    magnitude. For Gaussian noise χ² is exactly what its name says, with ν degrees of freedom. Magnitudes have the mean
+    and variance of the Rician distribution [koay2006], and the limit of each voxel follows from its signal at the
+    estimate (`raofit.noise.squared_residual`): near the noise floor it is above the quantile of χ². Where all of them
+    lie on the floor, the fit explains more of the noise than its parameters count, and fewer voxels are marked.
 
     ν is the number of real measurements less the numbers fitted to the voxel. A network fits none, so that its own
     error may add to χ²: the mark then says that the model does not explain the measurement at this estimate.
@@ -68,9 +71,22 @@ class ResidualCheck:
 
     @property
     def threshold(self) -> float:
-        """The χ²/ν above which a voxel is marked; infinite without degrees of freedom."""
+        """The χ²/ν above which a voxel is marked, magnitudes near the noise floor aside; infinite unless ν > 0."""
         freedom = self.degrees_of_freedom
         return float(scipy.special.chdtri(freedom, self.false_alarm_rate)) / freedom if freedom > 0 else np.inf
+
+    @property
+    def threshold_sentence(self) -> str:
+        """The threshold in words, and where it is another one."""
+        if self.degrees_of_freedom <= 0:
+            return "There are no more measurements than parameters, so no residual is too large."
+        sentence = (
+            f"Noise alone makes the reduced chi-square exceed {self.threshold:.3g} in {self.false_alarm_rate:.2%} of "
+            f"the voxels ({self.degrees_of_freedom} degrees of freedom)."
+        )
+        if NOISE_MODELS[self.noise_name].is_magnitude:
+            sentence += " Where magnitudes are near the noise floor the threshold follows their Rician distribution."
+        return sentence
 
     def __call__(
         self,
@@ -82,24 +98,33 @@ class ResidualCheck:
         known = estimate.diagnostics
         if self.model.has_complex_amplitude and {"amplitude", "objective", "relative_residual"} <= set(known):
             chi_square, relative = 2.0 * known["objective"], known["relative_residual"]
-            amplitude = known["amplitude"]
+            amplitude, signals = known["amplitude"], None
         else:
-            chi_square, relative, amplitude = self._simulated(estimate.values, measurements, sigma)
+            chi_square, relative, amplitude, signals = self._simulated(estimate.values, measurements, sigma)
         freedom = self.degrees_of_freedom
         reduced = chi_square / freedom if freedom > 0 else np.full_like(chi_square, np.nan)
         noted = dict(zip(self.names, (reduced, relative, np.abs(amplitude), np.angle(amplitude)), strict=False))
-        is_misfit = (estimate.status == Status.OK) & (reduced > self.threshold)
+        is_misfit = chi_square > self._limits(signals, sigma)
         return dataclasses.replace(
             estimate,
-            status=np.where(is_misfit, np.uint8(Status.MISFIT), estimate.status),
+            status=np.where(is_misfit, with_misfit(estimate.status), estimate.status),
             compute_standard_errors=lambda: estimate.standard_errors,
             diagnostics={**known, **noted},
         )
 
+    def _limits(self, signals: np.ndarray | None, sigma: np.ndarray) -> Float[np.ndarray, " voxel"] | float:
+        """The χ² above which each voxel is marked."""
+        freedom = self.degrees_of_freedom
+        if freedom <= 0:
+            return np.inf
+        if signals is None or not NOISE_MODELS[self.noise_name].is_magnitude:
+            return self.threshold * freedom
+        return magnitude_sum_limit(np.abs(signals) / sigma[:, None], self.n_fitted, self.false_alarm_rate)
+
     def _simulated(
         self, values: np.ndarray, measurements: np.ndarray, sigma: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """χ², relative residual and amplitude of every voxel; NaN where there is no estimate."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """χ², relative residual, amplitude and signal of every voxel; NaN where there is no estimate."""
         size = max(_SMALLEST_BATCH, _AT_ONCE_VALUES // (2 * self.model.n_measurements))
         parts = [
             self._of_chunk(
@@ -108,9 +133,9 @@ class ResidualCheck:
             for start in range(0, len(values), size)
         ]
         if not parts:
-            return np.zeros(0), np.zeros(0), np.zeros(0)
-        chi_square, relative, amplitude = map(np.concatenate, zip(*parts, strict=True))
-        return chi_square, relative, amplitude
+            return np.zeros(0), np.zeros(0), np.zeros(0), np.zeros((0, self.model.n_measurements))
+        chi_square, relative, amplitude, signals = map(np.concatenate, zip(*parts, strict=True))
+        return chi_square, relative, amplitude, signals
 
     def _of_chunk(self, values: np.ndarray, measured: np.ndarray, sigma: np.ndarray):
         has_estimate = np.all(np.isfinite(values), axis=-1)
@@ -136,7 +161,8 @@ class ResidualCheck:
         size = np.sqrt(np.sum(np.square(np.abs(measured)), axis=-1))
         relative = np.sqrt(np.sum(squared, axis=-1)) / np.maximum(size, np.finfo(np.float32).tiny)
         best = (np.argmin(chi_square, axis=0), np.arange(len(values)))
-        return tuple(np.where(has_estimate, array[best], np.nan) for array in (chi_square, relative, amplitude))
+        found = (np.where(has_estimate, array[best], np.nan) for array in (chi_square, relative, amplitude))
+        return *found, signals[best]
 
     def _signals(self, rows: np.ndarray) -> np.ndarray:
         """Signals of rows of parameters, in batches of few sizes: a simulator takes long to compile."""

@@ -1,6 +1,7 @@
-"""Rows of measurements through a compiled function: checked, cut into equal batches, padded, on all cores."""
+"""Rows of measurements through a compiled function: checked, cut, padded, on every core and device."""
 
 import concurrent.futures
+import contextlib
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from jaxtyping import Float, Num, PyTree
 from raofit.core.errors import ProtocolError, RaofitError
 from raofit.core.progress import Progress, ProgressEvent
 from raofit.core.status import Status
+from raofit.core.threads import n_threads
 from raofit.core.validity import sigma_per_voxel, usable_measurements
 from raofit.estimators.estimate import Estimate
 from raofit.models import AbstractSignalModel
@@ -19,27 +21,43 @@ from raofit.noise import AbstractNoise
 
 Solve = Callable[[np.ndarray, np.ndarray, np.ndarray, Any], dict[str, np.ndarray]]
 
+_FEW = 4  # batches: with more voxels than they hold, a larger size is worth compiling
+
 
 class Batches(NamedTuple):
-    """How rows are cut: `size` voxels are compiled for, `length` of them are filled, `n_workers` batches at once."""
+    """How rows are cut: `size` voxels are compiled for, `length` of them are filled, `n_at_once` batches at once.
+
+    The last bits of a result depend on `size` (the compiler arranges the arithmetic of each shape anew), but neither on
+    the other voxels of a batch nor on its place in it. So `size` may not depend on the machine, `length` may.
+    """
 
     size: int
     length: int
-    n_workers: int
+    n_at_once: int
 
 
-def powers_of_two(n_voxels: int, *, smallest: int, largest: int, n_workers: int) -> Batches:
-    """Batches just large enough that every worker gets one: few shapes are compiled."""
-    share = max(1, -(-n_voxels // n_workers))
+def powers_of_two(n_voxels: int, *, smallest: int, largest: int) -> Batches:
+    """Batches just large enough that every device gets one, for accelerators: few shapes are compiled."""
+    n_devices = len(jax.local_devices())
+    share = max(1, -(-n_voxels // n_devices))
     size = min(largest, max(smallest, 1 << (share - 1).bit_length()))
-    return Batches(size, size, n_workers)
+    return Batches(size, size, n_devices)
 
 
-def two_sizes(n_voxels: int, *, small: int, large: int, n_workers: int) -> Batches:
-    """Batches of one of two sizes, equally filled: as few shapes as can be, for programs that take long to compile."""
-    size = small if n_voxels <= small * n_workers else large
-    n_rounds = max(1, -(-n_voxels // (size * n_workers)))
-    return Batches(size, max(1, -(-n_voxels // (n_rounds * n_workers))), n_workers)
+def few_sizes(n_voxels: int, model: AbstractSignalModel, sizes: tuple[int, ...]) -> Batches:
+    """Batches of one of the sizes, equally filled over cores and devices: few shapes, because compiling takes long."""
+    n_at_once = 1
+    if model.is_differentiable:  # others call back into Python
+        n_at_once = max(len(jax.local_devices()), n_threads() if jax.default_backend() == "cpu" else 1)
+    size = next((size for size in sizes if n_voxels <= _FEW * size), sizes[-1])
+    n_rounds = max(1, -(-n_voxels // (size * n_at_once)))
+    return Batches(size, max(1, -(-n_voxels // (n_rounds * n_at_once))), n_at_once)
+
+
+def on_device(number: int) -> contextlib.AbstractContextManager:
+    """Have batch `number` computed on the device whose turn it is; with one device, nothing changes."""
+    devices = jax.local_devices()
+    return jax.default_device(devices[number % len(devices)]) if len(devices) > 1 else contextlib.nullcontext()
 
 
 def rows_of(
@@ -124,9 +142,9 @@ def solve_rows(
     n_voxels = rows.shape[0]
     row_dtype = np.result_type(dtype, np.complex64) if np.iscomplexobj(rows) else dtype
 
-    def call(rows, sigma, is_present, given) -> dict[str, np.ndarray]:
+    def call(number, rows, sigma, is_present, given) -> dict[str, np.ndarray]:
         padding = (0, batches.size - rows.shape[0])
-        with jax.enable_x64(dtype == np.float64):  # the setting belongs to a thread
+        with jax.enable_x64(dtype == np.float64), on_device(number):  # the settings belong to a thread
             found = solve(
                 np.pad(rows.astype(row_dtype, copy=False), (padding, (0, 0)), mode="edge"),
                 np.pad((1.0 / sigma).astype(dtype), padding, mode="edge"),
@@ -137,12 +155,12 @@ def solve_rows(
 
     def compile_only() -> dict[str, np.ndarray]:
         stand_in = jax.tree.map(lambda array: np.ones((1, array.shape[1])), given)
-        return call(np.ones((1, rows.shape[1]), row_dtype), np.ones(1), np.zeros(1, dtype=bool), stand_in)
+        return call(0, np.ones((1, rows.shape[1]), row_dtype), np.ones(1), np.zeros(1, dtype=bool), stand_in)
 
-    def run(chunk: slice) -> dict[str, np.ndarray]:
+    def run(number: int, chunk: slice) -> dict[str, np.ndarray]:
         usable, usable_sigma, status = usable_measurements(rows[chunk], sigma[chunk], is_magnitude=noise.is_magnitude)
         is_usable = status == Status.OK
-        found = call(usable, usable_sigma, is_usable, jax.tree.map(lambda array: array[chunk], given))
+        found = call(number, usable, usable_sigma, is_usable, jax.tree.map(lambda array: array[chunk], given))
         found = {name: _blanked(array[: status.size], ~is_usable) for name, array in found.items()}
         return found | {"status": np.where(is_usable, found["status"], status)}
 
@@ -152,8 +170,9 @@ def solve_rows(
     if len(first_voxels) > 1:  # before the threads start, so that it happens once
         compile_only()
     results, n_done = [], 0
-    with concurrent.futures.ThreadPoolExecutor(batches.n_workers) as pool:
-        for found in pool.map(run, (slice(first, min(first + batches.length, n_voxels)) for first in first_voxels)):
+    chunks = [slice(first, min(first + batches.length, n_voxels)) for first in first_voxels]
+    with concurrent.futures.ThreadPoolExecutor(batches.n_at_once) as pool:
+        for found in pool.map(run, range(len(chunks)), chunks):
             results.append(found)
             n_done += found["status"].size
             if progress is not None:

@@ -1,7 +1,6 @@
 """Dictionary matching: the simulated signal that explains a measurement best, and the quadratic around it."""
 
 import concurrent.futures
-import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,6 +9,7 @@ from jaxtyping import Array, Float, Inexact, Int, Num
 from raofit.core.errors import ProtocolError, RaofitError
 from raofit.core.progress import Progress, ProgressEvent
 from raofit.core.status import Status
+from raofit.core.threads import n_threads
 from raofit.core.validity import sigma_per_voxel, usable_measurements
 from raofit.estimators._batches import rows_of
 from raofit.estimators.atom_interpolation import peak_near
@@ -151,7 +151,7 @@ class DictionaryMatching:
         groups = self._groups(known_values)
         n_done, found = 0, []
         starts = range(0, max(len(rows), 1), _CHUNK)
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        with concurrent.futures.ThreadPoolExecutor(n_threads()) as pool:
             for part in pool.map(lambda start: self._match(rows, sigma, known_values, groups, start), starts):
                 found.append(part)
                 n_done += len(part["status"])

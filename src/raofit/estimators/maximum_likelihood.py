@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import os
 from typing import Literal, NamedTuple
 
 import equinox as eqx
@@ -17,11 +16,11 @@ from raofit.core.progress import Progress
 from raofit.estimators._batches import (
     Batches,
     as_estimate,
+    few_sizes,
     powers_of_two,
     rows_of,
     solve_rows,
     start_rows,
-    two_sizes,
     values_by_name,
 )
 from raofit.estimators._solver import Solution, minimize, unsolved
@@ -35,12 +34,11 @@ from raofit.estimators.profile_objective import ProfileObjective
 from raofit.models import AbstractSignalModel
 from raofit.noise import AbstractNoise
 
-_CHUNK = 65_536
-_SMALLEST_CHUNK = 256
+_SIZES = (256, 1024, 8192)
+_SIMULATED_SIZES = (256, 8192)  # a heavy simulator takes long to compile
 _LANES = 512
 _ACCELERATOR_CHUNK = 1_048_576
 _ACCELERATOR_LANES = 131_072
-_SIMULATED_CHUNK = 8192  # a heavy simulator takes long to compile: few shapes
 _ROUGH_TOLERANCE = 2e-3
 _ROUGH_ITERATIONS = 30
 
@@ -238,12 +236,10 @@ class MaximumLikelihood:
             )
 
     def _batches(self, n_voxels: int) -> Batches:
-        is_cpu = jax.default_backend() == "cpu"
-        n_workers = (os.cpu_count() or 1) if is_cpu and self.model.is_differentiable else 1
-        if is_cpu and self.model.lanes_at_once is not None:
-            return two_sizes(n_voxels, small=_SMALLEST_CHUNK, large=_SIMULATED_CHUNK, n_workers=n_workers)
-        largest = _CHUNK if is_cpu else _ACCELERATOR_CHUNK
-        return powers_of_two(n_voxels, smallest=_SMALLEST_CHUNK, largest=largest, n_workers=n_workers)
+        if jax.default_backend() == "cpu":
+            is_light = self.model.lanes_at_once is None
+            return few_sizes(n_voxels, self.model, _SIZES if is_light else _SIMULATED_SIZES)
+        return powers_of_two(n_voxels, smallest=_SIZES[0], largest=_ACCELERATOR_CHUNK)
 
 
 class _Settings(eqx.Module):

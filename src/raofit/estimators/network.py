@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Inexact
 
 from raofit.core.errors import ProtocolError, RaofitError
 from raofit.core.status import Status
+from raofit.estimators._batches import on_device
 from raofit.estimators.estimate import Estimate
 from raofit.models import AbstractSignalModel
 from raofit.noise import NOISE_MODELS
@@ -117,7 +118,9 @@ class NetworkEstimator:
             values.reshape(shape), status.reshape(batch_shape), self.parameter_names, compute_standard_errors
         )
 
-    def interval_factors(self, level: float = 0.95, *, snr: float | None = None) -> Float[np.ndarray, " parameter"]:
+    def interval_factors(
+        self, level: float = 0.95, *, snr: float | Float[np.ndarray, "*batch"] | None = None
+    ) -> Float[np.ndarray, "*batch parameter"]:
         """Half-widths of intervals that hold the truth with probability `level`: estimate ± factor·SE.
 
         Standard errors state scatter; these factors make up for the bias, and for scatter that is not normal. Each is
@@ -128,8 +131,8 @@ class NetworkEstimator:
         Parameters
         ----------
         level : nominal level, one of the card's: 0.5, 0.68 or 0.95.
-        snr : amplitude/σ (or |M0|/σ) of the measurements; default: the middle of training. Beyond the card's SNRs the
-            nearest one counts.
+        snr : amplitude/σ (or |M0|/σ) of the measurements, one number or one per voxel (see `snr_of`); default: the
+            middle of training. Beyond the card's SNRs the nearest one counts.
 
         Raises
         ------
@@ -142,12 +145,21 @@ class NetworkEstimator:
         rows = [[entry["parameters"][name].get(figure) for name in self.parameter_names] for entry in entries]
         if not rows or any(value is None for row in rows for value in row):
             raise RaofitError(
-                f"network: its card holds no factors of {100 * level:g} % intervals; they are measured at 50, 68 and "
-                "95 % by `raofit train` since this version, so train the network again"
+                f"network: its card holds no factors of {100 * level:g} % intervals, which are measured at 50, 68 and "
+                "95 %; `raofit card NETWORK --measure NEW` adds them to a network of an earlier version"
             )
         places = np.log([entry["snr"] for entry in entries])
-        wanted = np.log(self.snr if snr is None else snr)
-        return np.array([np.interp(wanted, places, column) for column in np.array(rows, dtype=np.float64).T])
+        wanted = np.log(self.snr if snr is None else np.asarray(snr, dtype=np.float64))
+        columns = np.array(rows, dtype=np.float64).T
+        return np.stack([np.interp(wanted, places, column) for column in columns], axis=-1)
+
+    def snr_of(
+        self, measurements: Inexact[np.ndarray, "*batch measurement"], sigma: float | Float[np.ndarray, "*batch"]
+    ) -> Float[np.ndarray, "*batch"]:
+        """Amplitude/σ of every voxel, the amplitude (or |M0|) as the network reads it off the measurement."""
+        inputs = as_inputs(measurements.reshape(-1, measurements.shape[-1]))
+        amplitude = np.asarray(self.network.amplitude(jnp.asarray(inputs.T))).reshape(measurements.shape[:-1])
+        return np.maximum(amplitude, np.finfo(np.float32).tiny) / sigma
 
     def at(self, sigma: float) -> "NetworkAtNoiseLevel":
         """The same network, whose standard errors are for one noise level (signal units) whatever the signal."""
@@ -183,13 +195,14 @@ class NetworkEstimator:
             count = len(chunk)
             if count < size:
                 chunk = np.concatenate([chunk, np.zeros((size - count, chunk.shape[1]), np.float32)])
-            found = function(canonical, self.network, numbers, limits, NOISE_MODELS[self.noise_name], chunk)
+            with on_device(start // size):
+                found = function(canonical, self.network, numbers, limits, NOISE_MODELS[self.noise_name], chunk)
             values[start : start + count] = np.asarray(found[0])[:count]
             status[start : start + count] = np.asarray(found[1])[:count]
 
         starts = range(0, n_voxels, size)
         if len(starts) > 1:
-            with ThreadPoolExecutor(_THREADS) as pool:
+            with ThreadPoolExecutor(max(_THREADS, len(jax.local_devices()))) as pool:
                 list(pool.map(run, starts))
         elif starts:
             run(0)

@@ -1,6 +1,5 @@
 """One-step estimation: a single Fisher-scoring step from another estimator's estimate."""
 
-import os
 from typing import Literal
 
 import equinox as eqx
@@ -13,7 +12,7 @@ from raofit.core.errors import RaofitError
 from raofit.core.parameter import Ranges, resolve_ranges
 from raofit.core.progress import Progress
 from raofit.core.status import Status
-from raofit.estimators._batches import as_estimate, rows_of, solve_rows, two_sizes, values_by_name
+from raofit.estimators._batches import as_estimate, few_sizes, rows_of, solve_rows, values_by_name
 from raofit.estimators._solver import Evaluation, Point, Solution, bounded_step, rounding_of
 from raofit.estimators.coordinates import Coordinates
 from raofit.estimators.describe import describe
@@ -23,8 +22,7 @@ from raofit.estimators.profile_objective import ProfileObjective
 from raofit.models import AbstractSignalModel
 from raofit.noise import AbstractNoise
 
-_SMALL_CHUNK = 256
-_CHUNK = 4096
+_SIZES = (256, 4096)
 _LANES = 128
 _LARGEST_REMAINDER = 0.5
 _NOTHING_TO_GAIN = 1e-3  # of −log L, 0.05 standard deviations: rounding may make such a start better than its step
@@ -110,14 +108,13 @@ class OneStep:
             bounds = self.bounds.astype(self._dtype)
             return _step(self._objective, self.n_steps, rows, inverse_sigma, bounds, starts)
 
-        n_workers = (os.cpu_count() or 1) if jax.default_backend() == "cpu" and self.model.is_differentiable else 1
         found = solve_rows(
             solve,
             rows,
             self.noise,
             batch,
             np.where(is_missing[:, None], stand_in, starts),
-            two_sizes(len(rows), small=_SMALL_CHUNK, large=_CHUNK, n_workers=n_workers),
+            few_sizes(len(rows), self.model, _SIZES),
             dtype=self._dtype,
             stage="one-step estimation",
             progress=self._progress,

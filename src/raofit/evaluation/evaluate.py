@@ -2,18 +2,17 @@
 
     1. `draw_measurements` simulates one chunk of measurements on the device: repeat r of truth i has its own key.
     2. the estimator maps the chunk to estimates,
-    3. `_Moments.add` folds their errors into running means and sums of squares, one per truth and parameter.
+    3. `MeasureChunk` reduces their errors to means and sums of squares, one per truth and parameter,
+    4. `Moments.add` folds these into running ones, chunk after chunk.
 
-Memory is bounded by the chunk, and the result does not depend on its size (but for rounding).
+Steps 1 to 3 are a task, which may run elsewhere. Memory is bounded by the chunk, and the result does not depend on its
+size (but for rounding).
 """
 
 import dataclasses
-import typing
 from collections.abc import Collection
 from functools import cached_property
 
-import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact, Int
@@ -22,19 +21,11 @@ from raofit.core.errors import RaofitError
 from raofit.core.parameter import Parameter
 from raofit.core.progress import Progress, ProgressEvent
 from raofit.core.status import Status
-from raofit.estimators.estimate import Estimate
-from raofit.evaluation.coverage import normal_factors
+from raofit.core.tasks import RunTasks, Task, in_order, in_this_process
+from raofit.evaluation.chunks import Estimator, MeasureChunk, Moments, PlainKey
 from raofit.information.crb import crb
 from raofit.models import AbstractSignalModel
 from raofit.noise import AbstractNoise
-
-
-class Estimator(typing.Protocol):
-    """Anything that maps measurements (..., measurement) to an `Estimate`."""
-
-    def estimate(self, measurements: Float[Array, "*batch measurement"]) -> Estimate:
-        """Estimates of a batch of voxels."""
-        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +104,8 @@ def evaluate(
     magnitudes: Collection[str] = (),
     coverage: bool = False,
     interval_factors: Float[np.ndarray, "*#parameter level"] | None = None,
-    chunk_size: int = 100_000,
+    chunk_size: int = 32_768,
+    run: RunTasks = in_this_process,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Simulate `n_repeats` noisy measurements of each truth, estimate, and compare with the truth.
@@ -134,6 +126,7 @@ def evaluate(
     interval_factors : half-widths of these intervals in standard errors, for all parameters or one row each; default:
         0.67, 0.99 and 1.96, of nominal 50, 68 and 95 % for normal scatter without bias.
     chunk_size : measurements simulated and estimated at once.
+    run : where the chunks are simulated and estimated.
     progress : receives one event per chunk.
 
     Raises
@@ -151,24 +144,32 @@ def evaluate(
     is_magnitude = np.isin(model.parameter_names, list(magnitudes))
     truths = np.where(is_magnitude, np.abs(truths), truths)
     sigmas = np.broadcast_to(np.asarray(noise.sigma), (n_truths,))
-    moments, columns = _Moments(truths, is_magnitude, None), list(range(truths.shape[1]))
     total = n_truths * n_repeats
     size = min(chunk_size, total)
-    for start in range(0, total, size):
-        index = np.arange(start, start + size)
-        n_real = min(size, total - start)
-        truth_index = np.minimum(index, total - 1) // n_repeats  # the last chunk is filled up, so shapes never change
-        measurements = draw_measurements(
-            noise, key, index.astype(np.uint32), signals[truth_index], sigmas[truth_index], model.has_complex_amplitude
-        )
-        estimate = estimator.estimate(measurements)
-        if start == 0:
-            columns = _columns_of(model, estimate)
-            factors = _interval_factors(interval_factors, estimate.parameter_names) if coverage else None
-            moments = _Moments(truths[:, columns], is_magnitude[columns], factors)
-        moments.add(truth_index[:n_real], estimate, n_real)
+    measure = MeasureChunk(
+        estimator=estimator,
+        model=model,
+        noise=noise,
+        truths=truths,
+        n_repeats=n_repeats,
+        key=PlainKey.of(key),
+        signals=signals,
+        sigmas=sigmas,
+        is_magnitude=is_magnitude,
+        factors=interval_factors,
+        coverage=coverage,
+        size=size,
+    )
+    tasks = (
+        Task(f"draws {start} to {min(start + size, total) - 1} of {total}", start) for start in range(0, total, size)
+    )
+    moments, n_done = Moments(truths), 0
+    for part in in_order(run(measure, tasks)):
+        moments.add(part)
+        n_done += part.n_draws
         if progress is not None:
-            progress(ProgressEvent("evaluate", start + n_real, total))
+            progress(ProgressEvent("evaluate", n_done, total))
+    columns = moments.columns
     return Evaluation(
         truths=truths[:, columns],
         bias=np.where(moments.count > 0, moments.mean, np.nan),
@@ -181,107 +182,6 @@ def evaluate(
         crb_std=np.sqrt(bound)[:, columns],
         coverage=moments.coverage,
     )
-
-
-def _columns_of(model: AbstractSignalModel, estimate: Estimate) -> list[int]:
-    unknown = [name for name in estimate.parameter_names if name not in model.parameter_names]
-    if unknown:
-        raise RaofitError(
-            f"estimator: it estimates `{unknown[0]}`, but the model `{model.name}` has "
-            f"{', '.join(model.parameter_names)}"
-        )
-    return [model.parameter_names.index(name) for name in estimate.parameter_names]
-
-
-def _interval_factors(given: np.ndarray | None, names: tuple[str, ...]) -> Float[np.ndarray, "parameter level"]:
-    factors = normal_factors() if given is None else np.asarray(given, dtype=np.float64)
-    if factors.ndim not in (1, 2) or (factors.ndim == 2 and len(factors) not in (1, len(names))):
-        raise RaofitError(
-            f"`interval_factors`: expected one per level, or one row for each of {', '.join(names)}, got shape "
-            f"{factors.shape}"
-        )
-    return np.broadcast_to(factors, (len(names), factors.shape[-1]))
-
-
-@eqx.filter_jit
-def draw_measurements(
-    noise: AbstractNoise,
-    key: Array,
-    index: Int[Array, " draw"],
-    signals: Inexact[Array, "draw measurement"],
-    sigmas: Float[Array, " draw"],
-    has_phase: bool,
-) -> Inexact[Array, "draw measurement"]:
-    """One measurement per signal, whose noise (and phase, if it has one) is that of its index, whatever the others."""
-
-    def one(index: Array, signal: Array, sigma: Array) -> Array:
-        own_key = jax.random.fold_in(key, index)
-        if has_phase:
-            own_key, phase_key = jax.random.split(own_key)
-            phase = jax.random.uniform(phase_key, (), sigma.dtype, 0.0, 2.0 * np.pi)
-            signal = signal * jax.lax.complex(jnp.cos(phase), jnp.sin(phase))
-        return eqx.tree_at(lambda noise: noise.sigma, noise, sigma).sample(own_key, signal)
-
-    return jax.vmap(one)(index, signals, sigmas.astype(jnp.finfo(signals.dtype).dtype))
-
-
-class _Moments:
-    """Running count, mean and sum of squared deviations of the errors, one per truth and parameter (Chan's update).
-
-    With `factors`, also the number of intervals estimate ± factor·SE that hold the truth.
-    """
-
-    def __init__(self, truths: np.ndarray, is_magnitude: np.ndarray, factors: np.ndarray | None):
-        self._truths = truths
-        self._is_magnitude = is_magnitude
-        self.count = np.zeros(truths.shape, dtype=np.int64)
-        self.mean = np.zeros(truths.shape)
-        self.squares = np.zeros(truths.shape)
-        self.at_bound = np.zeros(truths.shape)
-        self._factors = factors
-        self._n_covered = None if factors is None else np.zeros((len(truths), *factors.shape))
-        self.status_counts: dict[Status, np.ndarray] = {}
-
-    def add(self, truth_index: np.ndarray, estimate: Estimate, n_real: int) -> None:
-        """Fold in the first `n_real` voxels of `estimate`, whose truths are `truth_index` (sorted)."""
-        first, last = truth_index[0], truth_index[-1]
-        group, n_groups = truth_index - first, last - first + 1
-        rows = slice(first, last + 1)
-        values = np.asarray(estimate.values[:n_real], dtype=np.float64)
-        error = np.where(self._is_magnitude, np.abs(values), values) - self._truths[truth_index]
-        finite = np.isfinite(error)
-        count = _group_sum(finite, group, n_groups)
-        mean = _group_sum(np.where(finite, error, 0.0), group, n_groups) / np.maximum(count, 1)
-        deviation = np.where(finite, error - mean[group], 0.0)
-        both = self.count[rows] + count
-        step = mean - self.mean[rows]
-        overlap = self.count[rows] * count / np.maximum(both, 1)
-        self.squares[rows] += _group_sum(deviation**2, group, n_groups) + step**2 * overlap
-        self.mean[rows] += step * count / np.maximum(both, 1)
-        self.count[rows] = both.astype(np.int64)
-        at_bound = estimate.diagnostics.get("is_at_bound")
-        self.at_bound[rows] += np.nan if at_bound is None else _group_sum(at_bound[:n_real], group, n_groups)
-        if self._factors is not None and self._n_covered is not None:
-            errors = np.asarray(estimate.standard_errors[:n_real], dtype=np.float64)
-            is_covered = np.abs(error)[..., None] <= self._factors * errors[..., None]  # NaN is in no interval
-            flat = _group_sum(is_covered.reshape(n_real, -1), group, n_groups)
-            self._n_covered[rows] += flat.reshape(n_groups, *self._factors.shape)
-        for code in np.unique(estimate.status[:n_real]):
-            counts = self.status_counts.setdefault(Status(int(code)), np.zeros(len(self._truths), dtype=np.int64))
-            counts[rows] += np.bincount(group[estimate.status[:n_real] == code], minlength=n_groups)
-
-    @property
-    def coverage(self) -> np.ndarray | None:
-        """Share of the counted repeats whose interval holds the truth (truth, parameter, factor)."""
-        if self._n_covered is None:
-            return None
-        count = self.count[..., None]
-        return np.where(count > 0, self._n_covered / np.maximum(count, 1), np.nan)
-
-
-def _group_sum(values: np.ndarray, group: np.ndarray, n_groups: int) -> np.ndarray:
-    """Sum of the rows of `values` (voxel, parameter) in each group (group, parameter)."""
-    return np.stack([np.bincount(group, weights=column, minlength=n_groups) for column in values.T], axis=-1)
 
 
 def _check(model: AbstractSignalModel, noise: AbstractNoise, truths: np.ndarray, n_repeats: int, chunk: int) -> None:

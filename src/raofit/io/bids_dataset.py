@@ -149,8 +149,8 @@ def is_generated_by(root: Path, name: str) -> bool:
     if not description.is_file():
         return False
     content = read_json(description)
-    makers = content.get("GeneratedBy", []) if isinstance(content, dict) else []
-    return any(isinstance(maker, dict) and maker.get("Name") == name for maker in makers)
+    makers = content.get("GeneratedBy") if isinstance(content, dict) else None
+    return isinstance(makers, list) and any(isinstance(one, dict) and one.get("Name") == name for one in makers)
 
 
 def images_in(folder: Path) -> list[tuple[Path, BidsName]]:

@@ -4,13 +4,15 @@ import contextlib
 import dataclasses
 import gzip
 import math
+import os
 import shutil
 import tempfile
 import typing
 import weakref
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import IO
 
 import nibabel
 import numpy as np
@@ -23,6 +25,7 @@ from raofit.io.damage import DAMAGE
 
 _AFFINE_TOLERANCE = 1e-3  # mm: far below a voxel, far above float32 rounding of a header
 _COPY_BYTES = 1 << 22
+_SECOND_HEADER = 540  # bytes of a NIfTI-2 header, its first number
 
 
 class Series(typing.Protocol):
@@ -107,7 +110,7 @@ class ImageSeries:
 def open_series(paths: Sequence[Path]) -> ImageSeries:
     """Open one 4-D NIfTI, or several 3-D or 4-D ones whose volumes are joined in the given order.
 
-    Compressed files are unpacked to a temporary folder, deleted with the series, so slabs can be read at random.
+    Compressed files are unpacked to a temporary file, deleted with the series, so slabs can be read at random.
 
     Raises
     ------
@@ -209,21 +212,21 @@ def _open(path: Path) -> nibabel.Nifti1Pair:
     if path.is_dir():
         raise FileError(f"{path}: expected a NIfTI file, found a folder; give the image itself (.nii or .nii.gz)")
     if path.suffix != ".gz":
-        return _load(path, path)
-    folder = tempfile.mkdtemp(prefix="raofit-")
+        return _load(path, lambda: nibabel.load(path))
+    unpacked = _unpacked(path)
     try:
-        image = _load(path, _unpack(path, Path(folder) / path.with_suffix("").name))
+        image = _load(path, lambda: _of_stream(unpacked))
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        unpacked.close()
         raise
-    weakref.finalize(image, shutil.rmtree, folder, ignore_errors=True)
+    weakref.finalize(image, unpacked.close)
     return image
 
 
-def _load(path: Path, readable: Path) -> nibabel.Nifti1Pair:
-    """The image in `readable`; messages speak of `path`."""
+def _load(path: Path, load: Callable[[], object]) -> nibabel.Nifti1Pair:
+    """The image that `load()` opens; messages speak of `path`."""
     try:
-        image = nibabel.load(readable)
+        image = load()
     except (*DAMAGE, ImageFileError, HeaderDataError, EOFError, MemoryError) as error:  # a header may claim any size
         raise FileError(f"{path}: this is not a readable NIfTI image ({_one_line(error)})") from error
     if not isinstance(image, nibabel.Nifti1Pair):
@@ -233,25 +236,50 @@ def _load(path: Path, readable: Path) -> nibabel.Nifti1Pair:
     return image
 
 
-def _unpack(path: Path, target: Path) -> Path:
+def _unpacked(path: Path) -> IO[bytes]:
+    """The content of a compressed file, in a temporary one without a name: nothing is left, even of a killed run."""
+    unpacked = tempfile.TemporaryFile(prefix="raofit-")  # noqa: SIM115 - it is closed with the image
     try:
-        with gzip.open(path, "rb") as packed, target.open("wb") as unpacked:
+        with gzip.open(path, "rb") as packed:
             shutil.copyfileobj(packed, unpacked, _COPY_BYTES)
+        unpacked.seek(0)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        unpacked.close()
         raise FileError(
             f"{path}: the compressed file is truncated or damaged ({_one_line(error)}); copy it again"
         ) from error
-    return target
+    except OSError as error:
+        with contextlib.suppress(OSError):  # what is buffered has no room either
+            unpacked.close()
+        raise FileError(
+            f"{path}: no room to unpack it in {tempfile.gettempdir()} ({_one_line(error)}); make room there, or set "
+            "TMPDIR to another folder"
+        ) from error
+    return unpacked
+
+
+def _of_stream(stream: IO[bytes]) -> nibabel.Nifti1Pair:
+    """The NIfTI-1 or NIfTI-2 image in a file without a name; the first number tells them apart."""
+    first = stream.read(4)
+    stream.seek(0)
+    is_second = _SECOND_HEADER in (int.from_bytes(first, "little"), int.from_bytes(first, "big"))
+    return (nibabel.Nifti2Image if is_second else nibabel.Nifti1Image).from_stream(stream)
 
 
 def _require_complete(path: Path, image: nibabel.Nifti1Pair) -> None:
-    file = Path(image.file_map["image"].filename)
-    if not file.exists():
-        raise FileError(f"{path}: its voxel file {file.name} is missing; keep the .hdr and .img files together")
+    holder = image.file_map["image"]
     offset = int(image.dataobj.offset)  # pyright: ignore[reportAttributeAccessIssue]
     expected = offset + math.prod(image.shape) * np.dtype(image.get_data_dtype()).itemsize
-    found = file.stat().st_size
-    if file.suffix != ".gz" and found < expected:
+    if holder.fileobj is not None:
+        found = holder.fileobj.seek(0, os.SEEK_END)
+    else:
+        file = Path(holder.filename)
+        if not file.exists():
+            raise FileError(f"{path}: its voxel file {file.name} is missing; keep the .hdr and .img files together")
+        if file.suffix == ".gz":
+            return
+        found = file.stat().st_size
+    if found < expected:
         raise FileError(
             f"{path}: the file is truncated: the header promises {expected} bytes, it has {found}; copy it again"
         )

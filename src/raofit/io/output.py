@@ -1,13 +1,15 @@
-"""Outputs that appear complete or not at all: a temporary neighbor, renamed at the end."""
+"""Outputs that appear complete or not at all: a temporary neighbor, renamed at the end, by one run at a time."""
 
 import contextlib
 import os
 import shutil
-import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from raofit.core.errors import FileError
+from raofit.core.storing import storing
+from raofit.io.claim import claim, partial_file, partial_folder, remove_resume_folders
+from raofit.io.exchange import replace
 
 _MARKER = ".raofit"  # tells a folder raofit wrote, which --force may replace, from anybody else's
 
@@ -37,25 +39,19 @@ def new_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
     Raises
     ------
     FileError
-        If `path` exists and `force` is false, if it is not a folder written by this function (or an empty one), or if
-        the place is not writable.
+        If `path` exists and `force` is false, if it is not a folder written by this function (or an empty one), if
+        another run is writing it, or if the place is not writable or full.
     """
+
+    def check() -> None:
+        require_free(path, force=force)
+        require_replaceable(path)
+
     path = Path(path)
-    require_free(path, force=force)
-    require_replaceable(path)
-    made = _make_parents(path)
-    work = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
+    with _in_place_at_the_end(path, partial_folder(path), check) as work:
         work.mkdir()
         (work / _MARKER).touch()
         yield work
-        replace(work, path)
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        for parent in made:
-            with contextlib.suppress(OSError):
-                parent.rmdir()
-        raise
 
 
 @contextlib.contextmanager
@@ -65,36 +61,53 @@ def new_file(path: Path, *, force: bool = False) -> Iterator[Path]:
     Raises
     ------
     FileError
-        If `path` exists and `force` is false, or the place is not writable.
+        If `path` exists and `force` is false, if another run is writing it, or if the place is not writable or full.
     """
     path = Path(path)
-    require_free(path, force=force)
-    made = _make_parents(path)
-    work = path.with_name(f".{uuid.uuid4().hex[:8]}.partial.{path.name}")  # keeps the suffix writers look at
-    try:
+    with _in_place_at_the_end(path, partial_file(path), lambda: require_free(path, force=force)) as work:
         yield work
-        replace(work, path)
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Keep other runs from `path` while the block writes it or beside it.
+
+    Raises
+    ------
+    FileError
+        If another run does, or if the place is not writable or full.
+    """
+    with storing(path), parents_of(path), claim(path):
+        yield
+
+
+@contextlib.contextmanager
+def _in_place_at_the_end(path: Path, work: Path, check: Callable[[], None]) -> Iterator[Path]:
+    """`work`, renamed to `path` when the block ends well; nothing is left when it does not."""
+    check()
+    with held(path):
+        check()  # what a killed run left is in order again, and another run may have ended meanwhile
+        try:
+            yield work
+            replace(work, path)
+            remove_resume_folders(path)
+        except BaseException:
+            shutil.rmtree(work, ignore_errors=True) if work.is_dir() else work.unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def parents_of(path: Path) -> Iterator[None]:
+    """The folders above `path`; those that are new are deleted again when the block fails."""
+    missing = [parent for parent in path.absolute().parents if not parent.exists()]
+    try:
+        path.absolute().parent.mkdir(parents=True, exist_ok=True)
+        yield
     except BaseException:
-        work.unlink(missing_ok=True)
-        for parent in made:
+        for parent in missing:
             with contextlib.suppress(OSError):
                 parent.rmdir()
         raise
-
-
-def replace(work: Path, path: Path) -> None:
-    """Rename `work` to `path`; what was there is removed only after the new one is in place."""
-    if not path.is_dir() or path.is_symlink():
-        work.replace(path)
-        return
-    old = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.replaced")
-    path.replace(old)
-    try:
-        work.replace(path)
-    except OSError:
-        old.replace(path)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _existing_parent(path: Path) -> Path:
@@ -102,10 +115,3 @@ def _existing_parent(path: Path) -> Path:
     while not parent.exists():
         parent = parent.parent
     return parent
-
-
-def _make_parents(path: Path) -> list[Path]:
-    """Create the folders above `path`; return those that are new, innermost first."""
-    missing = [parent for parent in path.absolute().parents if not parent.exists()]
-    path.absolute().parent.mkdir(parents=True, exist_ok=True)
-    return missing

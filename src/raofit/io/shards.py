@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from raofit.core.storing import storing
 from raofit.engine import Slab
 
 _DIAGNOSTIC = "diagnostic."
@@ -19,13 +20,20 @@ class Shards:
         folder.mkdir(parents=True, exist_ok=True)
 
     def save(self, slab: Slab) -> None:
-        """Keep one finished slab."""
+        """Keep one finished slab.
+
+        Raises
+        ------
+        FileError
+            If the disk is full.
+        """
         path = self._path(slab.start, slab.stop)
         part = path.with_suffix(".part")
         noted = {_DIAGNOSTIC + name: array for name, array in slab.diagnostics.items()}
-        with part.open("wb") as file:
-            np.savez(file, values=slab.values, standard_errors=slab.standard_errors, status=slab.status, **noted)
-        part.replace(path)
+        with storing(path):
+            with part.open("wb") as file:
+                np.savez(file, values=slab.values, standard_errors=slab.standard_errors, status=slab.status, **noted)
+            part.replace(path)
 
     def load(self, start: int, stop: int) -> Slab:
         """One slab as it was saved."""

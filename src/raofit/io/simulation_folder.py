@@ -3,9 +3,8 @@
 import dataclasses
 import hashlib
 import os
-import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,9 @@ import numpy as np
 
 from raofit.core.errors import FileError
 from raofit.core.progress import Progress, ProgressEvent
-from raofit.io.output import replace
+from raofit.core.storing import storing
+from raofit.core.tasks import RunTasks, Task, in_this_process
+from raofit.io.exchange import replace
 from raofit.io.provenance import versions
 from raofit.io.stages import StageFolder
 from raofit.io.stored_model import model_settings
@@ -104,18 +105,24 @@ class SimulationFolder:
         """Chunks that are not stored yet."""
         return [index for index in range(len(self.sizes)) if not self.stages.has(_name(index))]
 
-    def fill(self, *, progress: Progress | None = None, goes_on: Callable[[], bool] = lambda: True) -> None:
-        """Simulate missing chunks until none is missing, the folder is removed, or `goes_on()` is false."""
-        generator = np.random.default_rng([os.getpid(), self.simulation.seed])
-        missing = self.missing
-        while missing and self.stages.exists and goes_on():
-            index = int(generator.choice(missing))
-            self.stages.run(_name(index), lambda index=index: self.simulation.sample(index))
-            missing = self.missing
+    def fill(self, *, run: RunTasks = in_this_process, progress: Progress | None = None) -> None:
+        """Simulate missing chunks until none is missing or the folder is removed; `run` says where."""
+        taken: list[int] = []
+        for number, chunk in run(self.simulation.sample, self._tasks(taken)):
+            if not self.stages.exists:
+                return
+            self.stages.run(_name(taken[number]), lambda chunk=chunk: chunk)
             if progress is not None:
                 n_samples = self.simulation.n_samples
-                left = sum(self.sizes[index] for index in missing)
+                left = sum(self.sizes[index] for index in self.missing)
                 progress(ProgressEvent("simulating", n_samples - left, n_samples))
+
+    def _tasks(self, taken: list[int]) -> Iterator[Task]:
+        """One of the chunks that are missing and not `taken` yet at a time, at random."""
+        generator = np.random.default_rng([os.getpid(), self.simulation.seed])
+        while self.stages.exists and (free := sorted(set(self.missing) - set(taken))):
+            taken.append(int(generator.choice(free)))
+            yield Task(f"chunk {taken[-1]} of {len(self.sizes)}", taken[-1])
 
     def finish(self, out: Path) -> None:
         """Write the set to `out`, complete or not at all, and remove the folder.
@@ -131,22 +138,24 @@ class SimulationFolder:
         simulation = self.simulation
         try:
             if self.stages.exists:
-                write_training_set(
-                    work,
-                    self._chunks(),
-                    simulation.n_samples,
-                    simulation.model,
-                    simulation.prior,
-                    simulation.provenance,
-                )
-                replace(work, out)
+                with storing(out):
+                    write_training_set(
+                        work,
+                        self._chunks(),
+                        simulation.n_samples,
+                        simulation.model,
+                        simulation.prior,
+                        simulation.provenance,
+                    )
+                    replace(work, out)
         except FileNotFoundError:
-            work.unlink(missing_ok=True)
             if self.stages.exists:
                 raise FileError(f"{self.path}: chunks are missing; repeat the command to simulate them") from None
+        finally:
+            work.unlink(missing_ok=True)
         if not out.is_file():
             raise FileError(f"{out}: the folder of finished chunks was removed; repeat the command to simulate them")
-        shutil.rmtree(self.path, ignore_errors=True)
+        self.stages.remove()
 
     def _chunks(self) -> Iterator[Chunk]:
         for index, size in enumerate(self.sizes):

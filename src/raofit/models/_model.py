@@ -4,7 +4,6 @@ import abc
 import concurrent.futures
 import dataclasses
 import math
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
@@ -17,6 +16,7 @@ from jaxtyping import Array, Float, Inexact
 
 from raofit.core.errors import ProtocolError, RaofitError
 from raofit.core.parameter import Parameter
+from raofit.core.threads import n_threads
 
 
 @dataclasses.dataclass(frozen=True)
@@ -228,7 +228,7 @@ def _in_chunks(function, model: AbstractSignalModel, parameters: Array):
         with jax.enable_x64(is_double):  # the setting belongs to a thread
             return jax.tree.map(np.asarray, function(model, jnp.asarray(rows[chunk])))
 
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    with concurrent.futures.ThreadPoolExecutor(n_threads()) as pool:
         for chunk, parts in zip(chunks, pool.map(simulate, chunks), strict=True):
             if found is None:
                 found = jax.tree.map(lambda part: np.empty((n_voxels, *part.shape[1:]), part.dtype), parts)

@@ -66,7 +66,7 @@ class MultiEchoSpinEcho(AbstractSignalModel):
     Examples
     --------
     >>> print(MultiEchoSpinEcho([0.01, 0.02, 0.03]).signal([1.0, 0.1, 0.8]))
-    [0.8184  0.8246  0.6837 ]
+    [0.8184 0.8246 0.6837]
     """
 
     protocol_fields: ClassVar[tuple[ProtocolField, ...]] = (ECHO_TIMES, REFOCUSING_ANGLES)

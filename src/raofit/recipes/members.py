@@ -8,6 +8,7 @@ from jaxtyping import Array
 
 from raofit import noise as noise_models
 from raofit.core.errors import RaofitError
+from raofit.core.tasks import RunTasks
 from raofit.information.crb import crb
 from raofit.models import AbstractSignalModel
 from raofit.recipes.architecture import network_inputs
@@ -67,6 +68,8 @@ def _supervised_loss(
         variance_factor=recipe.variance_factor,
         tolerated_variance=recipe.tolerated_variance,
         criterion=recipe.criterion,
+        bias_moments=recipe.bias_moments,
+        variance_moments=recipe.variance_moments,
     )
 
 
@@ -82,6 +85,7 @@ def training_source(
     data: TrainingData,
     pairs: Sequence[LabelPair],
     label_estimator: LabelEstimator | None,
+    run: RunTasks,
 ) -> SampleSource:
     """The fixed training set, or a function that draws one per epoch."""
     if recipes[0].fresh == "none":
@@ -89,7 +93,7 @@ def training_source(
 
     def draw(key: Array) -> Samples:
         drawn = redraw(model, recipes[0], data.training, key=key)
-        labels = [label_set(model, recipe, drawn, label_estimator=label_estimator) for recipe in recipes]
+        labels = [label_set(model, recipe, drawn, label_estimator=label_estimator, run=run) for recipe in recipes]
         return member_samples(model, recipes, n_starts, drawn, labels)
 
     return draw

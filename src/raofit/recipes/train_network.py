@@ -20,6 +20,7 @@ from jaxtyping import Array
 
 from raofit.core.errors import RaofitError
 from raofit.core.progress import Progress, ProgressEvent
+from raofit.core.tasks import RunTasks, in_this_process
 from raofit.estimators.network import NetworkEstimator
 from raofit.models import AbstractSignalModel
 from raofit.recipes.architecture import build_network, network_inputs, possible_range
@@ -51,6 +52,7 @@ def train_network(
     labels: LabelPair | None = None,
     label_estimator: LabelEstimator | None = None,
     initial: NetworkEstimator | None = None,
+    run: RunTasks = in_this_process,
     progress: Progress | None = None,
     checkpoint: str | Path | CheckpointFile | None = None,
 ) -> NetworkEstimator:
@@ -64,6 +66,7 @@ def train_network(
         fingerprints of a model with a complex amplitude; SNR, phase and noise are then drawn inside every step.
     label_estimator : anything with `.estimate(measurements) -> Estimate`, in place of the recipe's label estimator.
     initial : start from this network's weights in place of random restarts.
+    run : where labels are fitted and the card is measured; the network is trained in this process.
     checkpoint : file to save to after every epoch and to resume from; it stays until the caller has saved the network.
 
     Raises
@@ -81,6 +84,7 @@ def train_network(
             recipe,
             key=jax.random.key(recipe.seed) if key is None else key,
             initial=initial,
+            run=run,
             progress=progress,
             checkpoint=CheckpointFile(checkpoint) if isinstance(checkpoint, str | Path) else checkpoint,
         )
@@ -98,6 +102,7 @@ def train_network(
         labels=given,
         label_estimator=label_estimator,
         initial=initial,
+        run=run,
         progress=progress,
         checkpoint=checkpoint,
     )[0]
@@ -112,6 +117,7 @@ def train_networks(
     labels: Mapping[str, LabelPair] | None = None,
     label_estimator: LabelEstimator | None = None,
     initial: NetworkEstimator | None = None,
+    run: RunTasks = in_this_process,
     progress: Progress | None = None,
     checkpoint: str | Path | CheckpointFile | None = None,
 ) -> list[NetworkEstimator]:
@@ -128,13 +134,11 @@ def train_networks(
     recipe = recipes[0]
     _check_alike(recipes)
     started = time.perf_counter()
-    data_key, initial_key, training_key, card_key = jax.random.split(
-        jax.random.key(recipe.seed) if key is None else key, 4
-    )
+    data_key, initial_key, training_key, card_key = _keys(recipe, key)
     if progress is not None:
         progress(ProgressEvent("simulating", 0, 1))
     data = simulate_data(model, recipe, key=data_key) if data is None else data
-    pairs = _label_pairs(model, recipes, data, labels, label_estimator)
+    pairs = _label_pairs(model, recipes, data, labels, label_estimator, run, progress)
     network = build_network(model, recipe, data.training)
     if initial is not None and initial.network.sizes != network.sizes:
         raise RaofitError(
@@ -147,7 +151,7 @@ def train_networks(
     if len(recipes) == 1:
         pairs = [pairs[0]]
         data, pairs[0] = _compacted(recipe, data, pairs[0])
-    training = training_source(model, recipes, n_starts, data, pairs, label_estimator)
+    training = training_source(model, recipes, n_starts, data, pairs, label_estimator, run)
     result = train_members(
         network,
         weights,
@@ -171,8 +175,18 @@ def train_networks(
             result.history[:, members],
         )
         estimator = _estimator(model, item, network, data.training, pair.training, part, seconds)
-        estimators.append(with_card(estimator, key=card_key))
+        estimators.append(with_card(estimator, key=card_key, run=run))
     return estimators
+
+
+def recipe_data(model: AbstractSignalModel, recipe: TrainingRecipe) -> TrainingData:
+    """The sets that `train_network` draws for the recipe, to share them between recipes that draw the same."""
+    return simulate_data(model, recipe, key=_keys(recipe, None)[0])
+
+
+def _keys(recipe: TrainingRecipe, key: Array | None) -> Array:
+    """Of the data, the initial weights, the training and the card."""
+    return jax.random.split(jax.random.key(recipe.seed) if key is None else key, 4)
 
 
 def _check_alike(recipes: Sequence[TrainingRecipe]) -> None:
@@ -194,13 +208,15 @@ def _check_alike(recipes: Sequence[TrainingRecipe]) -> None:
         )
 
 
-def _label_pairs(model, recipes, data, labels, label_estimator) -> list[LabelPair]:
+def _label_pairs(model, recipes, data, labels, label_estimator, run, progress) -> list[LabelPair]:
     known: dict[tuple[str, str], LabelPair] = {}
     for recipe in recipes:
         identity = (recipe.labels, recipe.on_bound)
         if identity not in known:
             given = (labels or {}).get(recipe.labels)
-            known[identity] = given or label_data(model, recipe, data, label_estimator=label_estimator)
+            known[identity] = given or label_data(
+                model, recipe, data, label_estimator=label_estimator, run=run, progress=progress
+            )
     return [known[recipe.labels, recipe.on_bound] for recipe in recipes]
 
 

@@ -17,6 +17,7 @@ from jaxtyping import Array, Float
 
 from raofit.core.errors import RaofitError
 from raofit.core.progress import Progress
+from raofit.core.tasks import RunTasks, in_this_process
 from raofit.estimators.network import NetworkEstimator, as_inputs
 from raofit.losses import mse_crb
 from raofit.recipes.card import with_card_on_set
@@ -39,6 +40,7 @@ def train_on_set(
     *,
     key: Array,
     initial: NetworkEstimator | None = None,
+    run: RunTasks = in_this_process,
     progress: Progress | None = None,
     checkpoint: CheckpointFile | None = None,
 ) -> NetworkEstimator:
@@ -107,7 +109,7 @@ def train_on_set(
             "initial": None if initial is None else dict(initial.provenance),
         },
     )
-    return with_card_on_set(estimator, held_out, key=card_key)
+    return with_card_on_set(estimator, held_out, key=card_key, run=run)
 
 
 def _estimated_names(samples: TrainingSet, recipe: TrainingRecipe) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Simulated training data and the labels of its measurements."""
 
+import dataclasses
 from typing import NamedTuple, Protocol
 
 import equinox as eqx
@@ -10,6 +11,8 @@ from jaxtyping import Array, Float, Inexact
 
 from raofit import noise as noise_models
 from raofit.core.errors import RaofitError
+from raofit.core.progress import Progress, ProgressEvent
+from raofit.core.tasks import RunTasks, Task, even_parts, in_order, in_this_process
 from raofit.estimators.estimate import Estimate
 from raofit.estimators.literal import LiteralSciPy
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
@@ -17,6 +20,8 @@ from raofit.models import AbstractSignalModel
 from raofit.recipes.training_recipe import TrainingRecipe
 from raofit.training.prior import Prior
 from raofit.training.targets import Labels, estimate_labels, truth_labels
+
+_FITTED_AT_ONCE = 1 << 14  # labels of one task
 
 
 class Simulated(NamedTuple):
@@ -111,9 +116,16 @@ def label_data(
     data: TrainingData,
     *,
     label_estimator: LabelEstimator | None = None,
+    run: RunTasks = in_this_process,
+    progress: Progress | None = None,
 ) -> LabelPair:
     """Labels of both sets as the recipe asks; self-supervised recipes get the truth, which their loss ignores."""
-    return LabelPair(*(label_set(model, recipe, simulated, label_estimator=label_estimator) for simulated in data))
+    return LabelPair(
+        *(
+            label_set(model, recipe, simulated, label_estimator=label_estimator, run=run, progress=progress)
+            for simulated in data
+        )
+    )
 
 
 def label_set(
@@ -122,8 +134,13 @@ def label_set(
     simulated: Simulated,
     *,
     label_estimator: LabelEstimator | None = None,
+    run: RunTasks = in_this_process,
+    progress: Progress | None = None,
 ) -> Labels:
-    """Labels of one set; `label_estimator` takes the place of the recipe's own estimator."""
+    """Labels of one set; `label_estimator`, which runs in this process, takes the place of the recipe's own.
+
+    The recipe's estimator fits tasks of at most 16 384 samples, which `run` may do elsewhere.
+    """
     if recipe.labels == "truth" or recipe.labels.startswith("self-supervised"):
         return truth_labels(np.asarray(simulated.parameters))
     measurements = simulated.measurements[:, 0]
@@ -134,12 +151,40 @@ def label_set(
         if noise_name == "rician":
             raise RaofitError("recipe: Rician labels need magnitudes, but the measurements are complex")
         noise_name = "complex-gaussian"
-    noise = noise_models.build(noise_name, np.asarray(simulated.sigma))
-    if kind == "literal":
-        estimate = LiteralSciPy(model, noise).estimate(measurements, start=np.asarray(simulated.parameters))
-    else:
-        estimate = MaximumLikelihood(model, noise).estimate(measurements)
-    return estimate_labels(estimate, on_bound=recipe.on_bound)
+    rows = [np.asarray(array) for array in (measurements, simulated.sigma, simulated.parameters)]
+    parts = even_parts(len(rows[0]), _FITTED_AT_ONCE)
+    tasks = (Task(f"labels {part.start} to {part.stop - 1}", tuple(array[part] for array in rows)) for part in parts)
+    fitted: list[_Fitted] = []
+    for part, found in zip(parts, in_order(run(_FitLabels(model, noise_name, kind), tasks)), strict=True):
+        fitted.append(found)
+        if progress is not None:
+            progress(ProgressEvent("labels", part.stop, len(rows[0])))
+    return estimate_labels(_Fitted(*map(np.concatenate, zip(*fitted, strict=True))), on_bound=recipe.on_bound)
+
+
+class _Fitted(NamedTuple):
+    """What labels are made of."""
+
+    values: np.ndarray
+    status: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class _FitLabels:
+    """Estimates of some samples: measurements, sigma, and the truth, where the literal recipe starts."""
+
+    model: AbstractSignalModel
+    noise_name: str
+    kind: str
+
+    def __call__(self, content: tuple[np.ndarray, np.ndarray, np.ndarray]) -> _Fitted:
+        measurements, sigma, truth = content
+        noise = noise_models.build(self.noise_name, sigma)
+        if self.kind == "literal":
+            estimate = LiteralSciPy(self.model, noise).estimate(measurements, start=truth)
+        else:
+            estimate = MaximumLikelihood(self.model, noise).estimate(measurements)
+        return _Fitted(estimate.values, estimate.status)
 
 
 def without_held_out(simulated: Simulated, labels: Labels) -> tuple[Simulated, Labels]:

@@ -1,4 +1,4 @@
-"""What a report is made of: sections of paragraphs, tables and figures, as plain data."""
+"""What a report is made of: sections of paragraphs, tables, figures, texts to copy and maps, as plain data."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -7,6 +7,7 @@ from typing import Literal
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from raofit.core.errors import RaofitError
+from raofit.report.viewer import Viewer
 
 Tone = Literal["plain", "good", "warning", "bad"]
 
@@ -85,7 +86,16 @@ class Figure:
             raise RaofitError(f"figure `{self.caption}`: expected a description in `alt`, got an empty one")
 
 
-Block = Paragraph | Table | Figure
+@dataclasses.dataclass(frozen=True)
+class Snippet:
+    """Text to be pasted elsewhere, with a button that copies it; `is_code` for text that is for machines (BibTeX)."""
+
+    title: str
+    text: str
+    is_code: bool = False
+
+
+Block = Paragraph | Table | Figure | Snippet | Viewer
 
 
 @dataclasses.dataclass(frozen=True)

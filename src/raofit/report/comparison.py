@@ -1,7 +1,7 @@
 """The page of `raofit compare`."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure as MatplotlibFigure
@@ -39,6 +39,7 @@ class ComparisonPage:
     truths : what the truths are, in words.
     figures : `frontier`, and `plane-NAME` or `curves`.
     provenance : versions, seed, command.
+    sections : before the others.
     """
 
     comparison: Comparison
@@ -47,6 +48,7 @@ class ComparisonPage:
     truths: str
     figures: Mapping[str, MatplotlibFigure]
     provenance: Mapping[str, object]
+    sections: Sequence[Section] = ()
 
 
 def comparison_report(page: ComparisonPage) -> Report:
@@ -57,6 +59,7 @@ def comparison_report(page: ComparisonPage) -> Report:
     snrs = ", ".join(f"{snr:g}" for snr in comparison.snrs)
     others = [key for key in page.figures if key != FRONTIER]
     sections = [
+        *page.sections,
         Section("The frontier", [_figure(page, FRONTIER), *sentences, Paragraph(_truth_words(page))]),
         Section("In numbers", [Paragraph(_EXPLAINED), *tables]),
         Section("Where the errors are", [_figure(page, key) for key in others]),

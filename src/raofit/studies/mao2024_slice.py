@@ -8,11 +8,13 @@ import scipy.stats
 from jaxtyping import Bool, Complex64, Float, UInt8
 
 from raofit.core.status import Status
-from raofit.engine.residual import FALSE_ALARM_RATE, ResidualCheck
+from raofit.engine.residual import ResidualCheck
 from raofit.estimators.estimate import Estimate
 from raofit.models import AbstractSignalModel
 from raofit.noise import ComplexGaussian
 from raofit.studies.mao2024 import NLLS, SHOWN
+
+MARKED_BY_CHANCE = 1e-3  # of the voxels of a slice that noise alone explains
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +28,7 @@ class SliceStudy:
     bound : √CRB of the shown parameters at the least-squares estimate, with `sigma`.
     status : of least squares.
     chi_square : ‖residual‖²/σ² of least squares over its degrees of freedom: 1 on average if the model holds.
-    is_flagged : voxels whose χ² would be exceeded by chance in a share of `FALSE_ALARM_RATE`.
+    is_flagged : voxels whose χ² would be exceeded by chance in a share of `MARKED_BY_CHANCE`.
     sigma : noise per real channel, from the median of the residuals.
     snr : |M0|/σ per voxel.
     seconds : time of each method for all voxels; of networks the second of two calls, `first_seconds` the first, which
@@ -83,7 +85,7 @@ def rough_sigma(
     model: AbstractSignalModel, estimate: Estimate, measurements: Complex64[np.ndarray, "voxel coefficient"]
 ) -> float:
     """The same from another estimator's estimates, which leave a little more."""
-    check = ResidualCheck(model, ComplexGaussian.name, n_fitted=0)
+    check = ResidualCheck(model, ComplexGaussian.name, n_fitted=0, false_alarm_rate=MARKED_BY_CHANCE)
     found = check(estimate, measurements, np.ones(len(measurements), np.float32))
     norms = found.diagnostics["relative_residual"] * np.linalg.norm(measurements, axis=1)
     return sigma_of_residuals(norms, n_degrees_of_freedom(model))
@@ -120,7 +122,7 @@ def slice_study(
         bound=fits["standard_errors"] * (sigma / nominal_sigma),
         status=fits["status"],
         chi_square=total / n_freedom,
-        is_flagged=~(total <= scipy.stats.chi2.ppf(1.0 - FALSE_ALARM_RATE, n_freedom)),
+        is_flagged=~(total <= scipy.stats.chi2.ppf(1.0 - MARKED_BY_CHANCE, n_freedom)),
         sigma=sigma,
         snr=fits["amplitude"] / sigma,
         seconds=dict(seconds),

@@ -11,6 +11,7 @@ import safetensors
 import safetensors.numpy
 
 from raofit.core.errors import FileError
+from raofit.core.storing import storing
 
 _FORMAT = "raofit training checkpoint 1"
 
@@ -25,13 +26,23 @@ class CheckpointFile:
         object.__setattr__(self, "path", Path(path))
 
     def save(self, arrays: Mapping[str, np.ndarray], fingerprint: str) -> None:
-        """Write to a temporary name in the same folder, then rename."""
+        """Write to a temporary name in the same folder, then rename.
+
+        Raises
+        ------
+        FileError
+            If the place is not writable or full; the checkpoint that was there is kept.
+        """
         content = safetensors.numpy.save(
             {name: np.asarray(array, order="C") for name, array in arrays.items()},
             metadata={"raofit": json.dumps({"format": _FORMAT, "fingerprint": fingerprint})},
         )
-        self._temporary.write_bytes(content)
-        self._temporary.replace(self.path)
+        try:
+            with storing(self.path):
+                self._temporary.write_bytes(content)
+                self._temporary.replace(self.path)
+        finally:
+            self._temporary.unlink(missing_ok=True)
 
     def load(self, fingerprint: str) -> dict[str, np.ndarray] | None:
         """The saved arrays, or None if there is no file.

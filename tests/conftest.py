@@ -17,6 +17,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default")
 
 # Every compiled program maps some pages; at the kernel's limit, 65 530 by default, a process dies in the compiler.
 _MAPS, _MOST_MAPS = Path("/proc/self/maps"), 30_000
+collect_ignore = ["fuzz/guided.py"]  # a program of its own, which needs atheris
 SHARED = Path(os.environ.get("RAOFIT_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 

@@ -53,7 +53,14 @@ def _with(*kinds: str) -> list[Path]:
     return [page for page in PAGES if any(block.kind in kinds for block in _blocks(page))]
 
 
-@pytest.mark.parametrize("page", [page for page in _with(*PYTHON) if page not in TOLD], ids=lambda page: page.stem)
+def _executed() -> list:
+    """Pages with Python blocks; those whose cells the site's build runs, and refuses if one fails, are slow."""
+    cells = _with("{code-cell} python")
+    pages = [page for page in _with(*PYTHON) if page not in TOLD]
+    return [pytest.param(page, id=page.stem, marks=[pytest.mark.slow] * (page in cells)) for page in pages]
+
+
+@pytest.mark.parametrize("page", _executed())
 def test_python_blocks_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace = {"__name__": "__main__"}

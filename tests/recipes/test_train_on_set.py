@@ -167,6 +167,7 @@ def test_compact_networks_are_a_tenth_of_the_size_and_less(architecture):
     assert network.n_weights < (200_000 if architecture == "compact" else 60_000)
 
 
+@pytest.mark.slow  # millions of weights
 @pytest.mark.parametrize("architecture", ["zhang2022", "mao2024"])
 def test_a_published_network_trains_and_refuses_other_numbers_of_coefficients(samples, architecture):
     """On the toy's coefficients repeated to the published number, for one epoch of two steps.

@@ -5,7 +5,8 @@
    before anything is computed) and refuses workers that would compute something else.
 3. `_Cluster.__call__` keeps one task on its way for every thread of the workers, and yields results as they come.
    Function and content travel with the task, and the scheduler keeps them until it is done: nothing is lost with a
-   worker, and no worker needs a file of this machine. More tasks on their way would be blamed for each other's ends.
+   worker, and no worker needs a file of this machine. Of more tasks on their way, more would be blamed for each
+   other's ends.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from raofit.core.threads import n_threads
 
 _CONNECT_SECONDS = 5
 _POLL_SECONDS = 2.0
+_NEWS_SECONDS = 0.2  # until all that the scheduler knows of an end is here
 _PATIENCE_SECONDS = 30.0  # without a worker; a new one that replaces it starts in less
 
 
@@ -130,8 +132,11 @@ class _Waiting:
 
     @property
     def room(self) -> int:
-        """How many more tasks the workers have threads for; one waits while there is no worker."""
-        return max(1, sum(self._client.nthreads().values())) - len(self.names)
+        """How many more tasks the workers have threads for; one waits while there is no worker.
+
+        None where workers ended whose tasks are still waiting.
+        """
+        return max(0, max(1, sum(self._client.nthreads().values())) - len(self.names))
 
     def add(self, future: Any, number: int, name: str) -> None:
         """One more."""
@@ -151,9 +156,9 @@ class _Waiting:
         try:
             found = []
             for future in self._done(distributed):
-                number, name = self.names[future]
+                number, _ = self.names[future]
                 with contextlib.suppress(_LostError):  # it is being done again
-                    found.append((number, self._result(distributed, future, name)))
+                    found.append((number, self._result(distributed, future)))
                     del self.names[future]
                     future.release()
         except (asyncio.CancelledError, concurrent.futures.CancelledError, CommClosedError) as error:
@@ -175,7 +180,7 @@ class _Waiting:
                     "start workers and repeat the command"
                 )
 
-    def _result(self, distributed: Any, future: Any, name: str) -> Any:
+    def _result(self, distributed: Any, future: Any) -> Any:
         try:
             return future.result(timeout=_PATIENCE_SECONDS)
         except TimeoutError as error:  # the worker ended with the result in its memory
@@ -184,9 +189,16 @@ class _Waiting:
             raise _LostError from error
         except distributed.KilledWorker as error:
             raise RaofitError(
-                f"{name}: this task ended {error.allowed_failures + 1} workers, one after the other, the last on "
-                f"{error.last_worker.address} (memory, most often); give each worker more, or the task less to do"
+                f"{self._suspects(future)}: this task ended {error.allowed_failures + 1} workers, one after the other, "
+                f"the last on {error.last_worker.address} (memory, most often); give each worker more, or the task less to do"
             ) from error
+
+    def _suspects(self, future: Any) -> str:
+        """The task, and those that ended with it: a worker may have held one more, which is no less under suspicion."""
+        time.sleep(_NEWS_SECONDS)
+        return " or ".join(
+            name for other, (_, name) in self.names.items() if other is future or other.status == "error"
+        )
 
 
 def _connected(address: str) -> Any:

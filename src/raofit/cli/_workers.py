@@ -190,7 +190,8 @@ class _Waiting:
         except distributed.KilledWorker as error:
             raise RaofitError(
                 f"{self._suspects(future)}: this task ended {error.allowed_failures + 1} workers, one after the other, "
-                f"the last on {error.last_worker.address} (memory, most often); give each worker more, or the task less to do"
+                f"the last on {error.last_worker.address} (memory, most often); give each worker more, or the task "
+                "less to do"
             ) from error
 
     def _suspects(self, future: Any) -> str:

@@ -117,6 +117,21 @@ def test_truncated_file(tmp_path, volumes, suffix, share):
         open_series([path])
 
 
+@pytest.mark.parametrize("n_bytes", [0, 1, 347])
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_less_than_a_header(tmp_path, suffix, n_bytes):
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(bytes(n_bytes) if suffix == ".nii" else gzip.compress(bytes(n_bytes)))
+    with pytest.raises(FileError, match="this is not a readable NIfTI image"):
+        open_series([path])
+
+
+def test_an_empty_compressed_file(tmp_path):
+    (tmp_path / "a.nii.gz").touch()
+    with pytest.raises(FileError, match="this is not a readable NIfTI image"):
+        open_series([tmp_path / "a.nii.gz"])
+
+
 def test_damaged_compression(tmp_path, volumes):
     path = save(tmp_path / "a.nii.gz", volumes)
     content = bytearray(path.read_bytes())

@@ -19,11 +19,14 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 
 from raofit.core.errors import FileError
 from raofit.io.damage import DAMAGE
 
 _AFFINE_TOLERANCE = 1e-3  # mm: far below a voxel, far above float32 rounding of a header
+# a header may claim any size, and a file end before its header does
+_UNREADABLE = (*DAMAGE, ImageFileError, HeaderDataError, WrapStructError, EOFError, MemoryError)
 _COPY_BYTES = 1 << 22
 _SECOND_HEADER = 540  # bytes of a NIfTI-2 header, its first number
 
@@ -227,7 +230,7 @@ def _load(path: Path, load: Callable[[], object]) -> nibabel.Nifti1Pair:
     """The image that `load()` opens; messages speak of `path`."""
     try:
         image = load()
-    except (*DAMAGE, ImageFileError, HeaderDataError, EOFError, MemoryError) as error:  # a header may claim any size
+    except _UNREADABLE as error:
         raise FileError(f"{path}: this is not a readable NIfTI image ({_one_line(error)})") from error
     if not isinstance(image, nibabel.Nifti1Pair):
         raise FileError(f"{path}: expected NIfTI (.nii or .nii.gz), found {type(image).__name__}; convert it first")

@@ -22,6 +22,7 @@ from raofit.estimators.network import NetworkEstimator, describe_protocol
 from raofit.io.output import new_folder
 from raofit.io.provenance import provenance, readable, versions, write_json
 from raofit.plot.card import LEVELS, plot_card_coverage, plot_card_errors
+from raofit.plot.style import write_png
 from raofit.report import Figure, Paragraph, Report, Section, Snippet, Table, write_report
 from raofit.report.methods import methods_blocks
 
@@ -86,7 +87,7 @@ def write_card_folder(out: Path, path: Path, network: NetworkEstimator, *, force
         content = {"Facts": card_facts(network), "Card": network.card, "Training": network.provenance}
         write_json(work / "card.json", content | record)
         for name, block in figures.items():
-            block.figure.savefig(work / f"{name}.png", dpi=150)
+            write_png(work / f"{name}.png", block.figure)
         write_report(work / "report.html", card_report(path.name, network, figures, readable(record)))
 
 

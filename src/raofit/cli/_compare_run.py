@@ -20,6 +20,7 @@ from raofit.io.output import new_folder, require_free
 from raofit.io.provenance import provenance, provenance_words, write_json
 from raofit.plot.comparison import plot_error_planes, plot_frontier
 from raofit.plot.curves import plot_curves
+from raofit.plot.style import write_png
 from raofit.report import Section, write_report
 from raofit.report.comparison import FRONTIER, ComparisonPage, buys, comparison_report
 
@@ -81,7 +82,7 @@ def write_comparison(
         write_csv(folder / "evaluation.csv", _all_truths(comparison))
         write_json(folder / "summary.json", content | dict(more or {}))
         for name, figure in figures.items():
-            figure.savefig(folder / f"{name}.png", dpi=150)
+            write_png(folder / f"{name}.png", figure)
         write_report(folder / "report.html", comparison_report(page))
         yield folder
 

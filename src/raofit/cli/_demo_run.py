@@ -35,6 +35,7 @@ from raofit.io.output import new_folder, require_free
 from raofit.io.provenance import provenance
 from raofit.models import IVIM
 from raofit.noise import Rician
+from raofit.plot.style import write_png
 from raofit.recipes.train_network import train_networks
 from raofit.recipes.training_recipe import TrainingRecipe
 from raofit.report import write_report
@@ -133,7 +134,7 @@ def _write(folder: Path, demo: Demo) -> None:
     write_csv(folder / "bias-variance.csv", result_columns(demo.evaluations))
     figures = demo_figures(demo)
     for name, figure in figures.items():
-        figure.savefig(folder / f"{name}.png", dpi=150)
+        write_png(folder / f"{name}.png", figure)
     record = provenance(["raofit", *sys.argv[1:]], [])
     write_report(folder / "report.html", demo_report(demo, figures, record))
 

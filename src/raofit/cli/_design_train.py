@@ -10,6 +10,7 @@ from raofit.information.design import Design
 from raofit.io.fingerprint_sequence import write_sequence
 from raofit.io.protocol_output import in_file_units, unit_of
 from raofit.models import MRFFISP, AbstractSignalModel, HybridState
+from raofit.plot.style import write_png
 from raofit.plot.trains import plot_trains
 
 NODES = 24
@@ -58,4 +59,4 @@ def write_train(folder: Path, found: Design) -> None:
         for item in (found.before, found.after)
     )
     if shown:
-        plot_trains(before, after).savefig(folder / "design.png", dpi=150)
+        write_png(folder / "design.png", plot_trains(before, after))

@@ -37,6 +37,7 @@ from raofit.io.provenance import provenance, provenance_words, write_json
 from raofit.models import AbstractSignalModel
 from raofit.plot.arrows import plot_arrows
 from raofit.plot.curves import plot_curves, plot_tradeoff
+from raofit.plot.style import write_png
 from raofit.report import Figure, Paragraph, Report, Section, Table, write_report
 
 MLE = "maximum likelihood"
@@ -173,7 +174,7 @@ def _write(
         content = settings | {"units": units, "methods": summaries, "constant_answer_rmse": constant_rmse(grid)}
         write_json(folder / "summary.json", content | {"provenance": record})
         for name, figure in figures.items():
-            figure.savefig(folder / f"{name}.png", dpi=150)
+            write_png(folder / f"{name}.png", figure)
         write_report(folder / "report.html", evaluation_report(evaluations, grid, words, figures, record))
 
 

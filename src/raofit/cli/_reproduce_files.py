@@ -15,6 +15,7 @@ from raofit.io.network_file import save_network
 from raofit.io.output import new_folder
 from raofit.io.provenance import provenance, provenance_words, write_json
 from raofit.plot import epstein2022 as plots
+from raofit.plot.style import write_png
 from raofit.report import write_report
 from raofit.report.epstein2022 import StudyPage, study_report
 from raofit.studies.epstein2022 import SNRS
@@ -37,7 +38,7 @@ def write_study(study: "Study") -> None:
             (folder / name).mkdir()
         for key, figure in figures.items():
             number = f"{int(key):02d}" if key.isdigit() else key
-            figure.savefig(folder / "figures" / f"figure-{number}.png", dpi=150)
+            write_png(folder / "figures" / f"figure-{number}.png", figure)
         for snr, evaluations in study.results.evaluations.items():
             columns = result_columns(evaluations)
             write_csv(folder / "results" / f"snr-{snr:g}.csv", columns)

@@ -18,6 +18,7 @@ from raofit.io.output import new_folder
 from raofit.io.provenance import provenance, provenance_words, write_json
 from raofit.models import Compressed
 from raofit.plot import fingerprinting as plots
+from raofit.plot.style import write_png
 from raofit.report import write_report
 from raofit.report.fingerprinting import StudyPage, study_report
 from raofit.studies.claims import Claim
@@ -87,7 +88,7 @@ def study_summary(study: Study) -> dict:
 
 def _write_figures(folder: Path, figures: Mapping[str, Figure]) -> None:
     for key, figure in figures.items():
-        figure.savefig(folder / f"{key}.png", dpi=150)
+        write_png(folder / f"{key}.png", figure)
 
 
 def _write_tables(folder: Path, study: Study) -> None:

@@ -17,6 +17,7 @@ from raofit.io.output import new_folder
 from raofit.io.provenance import provenance, provenance_words, write_json
 from raofit.plot import mao2024 as plots
 from raofit.plot.mao2024_slice import figure_residual, figure_slice
+from raofit.plot.style import write_png
 from raofit.report import write_report
 from raofit.report.mao2024 import StudyPage, study_report
 from raofit.studies.mao2024 import SHOWN, TISSUES
@@ -36,7 +37,7 @@ def write_study(study: "Study") -> None:
         for name in ("figures", "results", "networks"):
             (folder / name).mkdir()
         for key, figure in figures.items():
-            figure.savefig(folder / "figures" / f"figure-{key}.png", dpi=150)
+            write_png(folder / "figures" / f"figure-{key}.png", figure)
         for name, network in study.networks.items():
             save_network(folder / "networks" / f"{name}.raofit", network)
         _write_tables(folder / "results", study)

@@ -16,6 +16,7 @@ from raofit.io.output import new_folder
 from raofit.io.provenance import provenance, provenance_words, write_json
 from raofit.models import AbstractSignalModel
 from raofit.plot import zhang2022 as plots
+from raofit.plot.style import write_png
 from raofit.report import write_report
 from raofit.report.zhang2022 import StudyPage, study_report
 from raofit.studies.claims import Claim
@@ -46,7 +47,7 @@ def write_study(study: Study) -> None:
         for name in ("figures", "results", "networks"):
             (folder / name).mkdir()
         for key, figure in figures.items():
-            figure.savefig(folder / "figures" / f"{key}.png", dpi=150)
+            write_png(folder / "figures" / f"{key}.png", figure)
         for name, evaluations in _tables(results).items():
             columns = result_columns(evaluations)
             if name == HELD_OUT:

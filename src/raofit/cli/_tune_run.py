@@ -29,6 +29,7 @@ from raofit.evaluation.blocks import block_sizes
 from raofit.evaluation.objective import Objective, UnmetLimitsError
 from raofit.io.columns import write_csv
 from raofit.io.output import require_free
+from raofit.plot.style import write_png
 from raofit.plot.tuning import plot_tuning
 from raofit.recipes.candidates import Axis, candidates
 from raofit.recipes.training_recipe import TrainingRecipe
@@ -144,7 +145,7 @@ def _write(options: TuneOptions, tuning: Tuning, folder: CandidateFolder, measur
         inputs=[options.train_on],
     ) as work:
         write_csv(work / "tune.csv", tuning.columns())
-        figure.savefig(work / f"{TUNING}.png", dpi=150)
+        write_png(work / f"{TUNING}.png", figure)
         (work / "candidates").mkdir()
         for one in tuning.candidates:
             shutil.copyfile(folder.file(one), work / "candidates" / f"{one.name}.raofit")

@@ -1,11 +1,13 @@
 """What all figures share: labels with units, display scales, colors, and quiet axes."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from raofit.core.parameter import Parameter
 
@@ -18,6 +20,7 @@ NO_ESTIMATE = "#e0007a"
 # Okabe and Ito's palette without its yellow: told apart by color-blind readers and in gray print with the line styles
 PALETTE = ("#000000", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f5f3f")
 
+_DOTS_PER_INCH = 150
 _DISPLAY_UNITS = {"mm²/s": (1e3, "10⁻³ mm²/s")}
 
 
@@ -26,6 +29,19 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     return figure
+
+
+def settle(figure: Figure) -> None:
+    """Lay the figure out, once for all its files: the search takes longer than drawing."""
+    if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+
+
+def write_png(path: Path, figure: Figure) -> None:
+    """The figure, complete, as an image file."""
+    settle(figure)
+    figure.savefig(path, dpi=_DOTS_PER_INCH)
 
 
 def display_scale(parameter: Parameter) -> float:

@@ -15,6 +15,7 @@ import markupsafe
 import matplotlib
 
 from raofit.core.errors import FileError
+from raofit.plot.style import settle
 from raofit.report.blocks import Badge, Block, Cell, Figure, Paragraph, Report, Snippet, Table
 from raofit.report.viewer import Viewer, panel_columns, viewer_content
 
@@ -177,6 +178,7 @@ def _cell(cell: Cell, is_number: bool) -> dict:
 def _data_uri(figure, image_format: str) -> str:
     """The figure as a data URI; the same figure gives the same bytes."""
     stream = io.BytesIO()
+    settle(figure)
     if image_format == "svg":
         with matplotlib.rc_context({"svg.hashsalt": "raofit"}):
             figure.savefig(stream, format="svg", metadata={"Date": None})

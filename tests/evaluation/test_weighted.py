@@ -64,6 +64,14 @@ def test_slope_is_that_of_a_straight_line_fit(sampled):
         assert weighted_summary(sampled, NAMES)[name].slope.value == pytest.approx(slope, rel=1e-9)
 
 
+@pytest.mark.parametrize("n_truths", [3, 1])
+def test_a_few_truths_leave_slopes_undefined_where_they_are(sampled, n_truths):
+    """One of nine resamples of three truths holds the same one three times, and has no slope."""
+    few = {name: getattr(sampled, name)[:n_truths] for name in ("truths", "bias", "std", "n_usable", "crb_std")}
+    slope = weighted_summary(dataclasses.replace(sampled, **few), NAMES)["f"].slope
+    assert np.isfinite(slope).all() == (n_truths > 1)
+
+
 def test_the_interval_of_the_variance_is_as_wide_as_its_scatter(sampled):
     """±1.96 standard errors, within 20 % for 500 resamples."""
     interval = weighted_summary(sampled, NAMES)["f"].variance

@@ -9,6 +9,8 @@ import subprocess
 import numpy as np
 import pytest
 
+from raofit.cli._app import _VERBS
+from raofit.models import MonoExponentialADC
 from tests.cli.bids_data import add_dwi, dataset
 from tests.cli.helpers import adc_scan, run
 from tests.estimators.untrained import untrained
@@ -27,12 +29,14 @@ def inputs(tmp_path_factory):
     adc_scan(folder)
     (folder / "recipe.toml").write_text(RECIPE)
     save_network(folder / "a.net", untrained())
+    save_network(folder / "b.net", untrained(MonoExponentialADC([0, 250, 500, 1000])))
     add_dwi(dataset(folder / "bids") / "sub-01", "sub-01")
     return folder
 
 
 def _verbs(inputs, out):
     adc = ["--model", "adc", "--bval", inputs / "dwi.bval"]
+    few = ["--values", 3, "--repeats", 10]
     return {
         "map": ["map", inputs / "dwi.nii.gz", "--model", "adc", "--sigma", 5, "--out", out],
         "bids": ["bids", inputs / "bids", out, "participant"],
@@ -42,6 +46,11 @@ def _verbs(inputs, out):
         "card": ["card", inputs / "a.net", "--out", out],
         "crb": ["crb", *adc, "--snr", 20, "--out", out],
         "export": ["export", inputs / "a.net", "--out", out],
+        "evaluate": ["evaluate", "--estimator", "mle", *adc, "--snr", 20, *few, "--out", out],
+        "compare": ["compare", "--network", inputs / "b.net", "--estimator", "mle", "--snr", 20, *few, "--out", out],
+        "design": ["design", *adc, "--free", "b_values=0:1000", "--snr", 20, "--starts", 1, "--out", out],
+        "demo": ["demo", "--out", out],
+        "reproduce": ["reproduce", "epstein2022", "--quick", "--out", out],
     }
 
 
@@ -70,13 +79,21 @@ def _assert_refused(capsys, words, place, what):
     assert _entries(place) == []
 
 
-VERBS = ("map", "bids", "train", "simulate", "basis", "card", "crb", "export")
+VERBS = (
+    "map", "bids", "train", "simulate", "basis", "card", "crb", "export", "evaluate", "compare", "design",
+    *(pytest.param(verb, marks=pytest.mark.slow) for verb in ("demo", "reproduce")),
+)  # fmt: skip
+
+
+def test_every_verb_is_tried(inputs):
+    assert set(_verbs(inputs, "out")) == set(_VERBS)
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_full_disk(verb, inputs, tmp_path, capsys):
     out = tmp_path / "deep" / "out"
-    smallest = 0 if verb in ("basis", "export", "crb", "train") else _LEAST  # before the first byte, or later
+    begins = verb in ("map", "bids", "simulate", "card", "evaluate", "compare")
+    smallest = _LEAST if begins else 0  # fails after some files, or before the first byte
     with _no_larger_file(smallest):
         _assert_refused(capsys, _verbs(inputs, out)[verb], tmp_path, "file too large")
 

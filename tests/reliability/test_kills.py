@@ -41,7 +41,8 @@ def _timed(command, folder) -> tuple[float, float]:
     process = command.start(folder, "--force")
     _until_first_file(process, folder, [])
     first = time.perf_counter()
-    assert process.wait() == 0, process.stderr.read()
+    message = process.communicate()[1]
+    assert process.returncode == 0, message
     return first - started, time.perf_counter() - first
 
 

@@ -70,7 +70,8 @@ def _counts(n_truths: int, seed: int, n_resamples: int) -> Float[np.ndarray, "re
 
 
 def interval_of(samples: Float[np.ndarray, " resample"], *, level: float = 0.95) -> Interval:
-    """A statistic of `resampled_means`: its first value with the quantiles of the others."""
+    """A statistic of `resampled_means`: its first value with the quantiles of the others that are defined (not NaN)."""
     tail = 50 * (1 - level)
-    low, high = np.percentile(samples[1:], [tail, 100 - tail])
+    defined = samples[1:][~np.isnan(samples[1:])]
+    low, high = np.percentile(defined, [tail, 100 - tail]) if defined.size else (np.nan, np.nan)
     return Interval(float(samples[0]), float(low), float(high))

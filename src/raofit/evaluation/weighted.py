@@ -11,6 +11,7 @@ from raofit.evaluation.bootstrap import Interval, interval_of, resampled_means
 from raofit.evaluation.evaluate import Evaluation
 
 OVERALL = "mean"
+_LEAST_SPREAD = 1e-9  # of standardized truths, whose differences are about 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +54,9 @@ def weighted_summary(
     edges = np.cumsum([part.shape[1] for part in parts])[:-1]
     bias_means, variance_means, above_means, *of_slope = np.split(means, edges, axis=1)
     truth, bias, product, square = of_slope
-    slopes = _with_mean(1.0 + (product - truth * bias) / (square - np.square(truth)))
+    spread = square - np.square(truth)
+    undefined = np.full_like(spread, np.nan)  # of a resample that holds one truth again and again
+    slopes = _with_mean(1.0 + np.divide(product - truth * bias, spread, out=undefined, where=spread > _LEAST_SPREAD))
     return {
         name: WeightedSummary(
             squared_bias=interval_of(bias_means[:, index]),

@@ -114,7 +114,7 @@ def compare(
         What is to be small, over all truths and SNRs: rmse:NAME, bias:NAME (root mean square), std:NAME, in the unit
         of the parameter; worst-bias:NAME (the largest, in √CRB), variance:NAME or mse-crb:NAME (means, in units of the
         bound), also of all parameters without :NAME. Limits follow after commas, for the same parameter unless they
-        name another one: worst-bias:D_slow,variance<=1.1.
+        name another one: 'worst-bias:D_slow,variance<=1.1', in quotes.
     refine
         Rounds of candidates half way between the best one and its neighbors.
     labels

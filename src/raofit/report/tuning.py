@@ -21,10 +21,10 @@ _CAPTION = (
     "Cramér-Rao bound, means over truths and SNRs."
 )
 _EXPLAINED = (
-    "All candidates were trained on the same measurements and labels from the same start, and measured at the same "
-    "truths and noise, which no training saw. Errors are those of the finite number of noise draws, by the jackknife "
-    "over ten blocks of them; another training seed or other truths move the numbers further. Candidates whose "
-    "difference from the best one is below two standard errors are not told apart, and the simplest is chosen."
+    "All candidates were trained on the same measurements (labels fitted once) from the same start, and measured at "
+    "the same truths and noise, which no training saw. Errors are those of the finite number of noise draws, by the "
+    "jackknife over ten blocks of them; another training seed or other truths move the numbers further. Candidates "
+    "whose difference from the best one is below two standard errors are not told apart, and the simplest is chosen."
 )
 
 

@@ -36,6 +36,7 @@ with atheris.instrument_imports(include=["raofit.io", "raofit.cli"]):
 import numpy as np
 
 from tests.fuzz.guard import Misbehaved, own_temporary_folder, read_safely, stray_files
+from tests.fuzz.mutations import NEED_WHOLE_FILES
 from tests.fuzz.readers import READERS
 
 _MOST_STEPS, _STEP_BYTES = 4, 5  # one byte chooses the damage, four what it does
@@ -101,12 +102,15 @@ class _Fuzzing:
             self._end()
 
     def _damage(self, path: Path, steps: bytes) -> None:
-        for start in range(0, len(steps) - _STEP_BYTES + 1, _STEP_BYTES):
-            random = np.random.default_rng(int.from_bytes(steps[start + 1 : start + _STEP_BYTES], "little"))
-            damages = self.reader.damages.get(path.suffix, self.reader.damages.get("", ()))
+        damages = self.reader.damages.get(path.suffix, self.reader.damages.get("", ()))
+        chain = [
+            (damages[steps[start] % len(damages)], int.from_bytes(steps[start + 1 : start + _STEP_BYTES], "little"))
+            for start in range(0, len(steps) - _STEP_BYTES + 1, _STEP_BYTES)
+        ]
+        for damage, seed in sorted(chain, key=lambda step: step[0] not in NEED_WHOLE_FILES):
             before = path.read_bytes()
             try:
-                damages[steps[start] % len(damages)](random, path)
+                damage(np.random.default_rng(seed), path)
             except Exception:  # an earlier step left nothing that this one can take apart
                 path.write_bytes(before)
 

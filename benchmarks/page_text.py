@@ -7,10 +7,9 @@ import numpy as np
 ABSENT = (  # on the package index, for these models, and not measured
     ("osipi-ivim", "IVIM", "its modules cannot be imported as installed: they import one another as `src.…`"),
     ("ivim-mri", "IVIM", "needs NumPy older than 2, and fits files only"),
-    ("super-ivim-dc", "IVIM", "a network like IVIM-NEToptim, by the same training loop"),
-    ("mrax", "T2", "fits study objects of its graphical program, not arrays"),
-    ("mriforge", "T2", "runs on a CUDA device only"),
-    ("ukat", "T2", "needs NumPy older than 2"),
+    ("super-ivim-dc", "IVIM", "a network trained on ranges of its own; needs SimpleITK, which could not be installed"),
+    ("mrax", "T2", "could not be installed; by its description it fits the studies of a graphical program, not arrays"),
+    ("ukat", "T2", "needs SciPy older than 1.12, and so NumPy older than 2"),
 )
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import logging
+import os
 
 import numpy as np
 import scipy.optimize
@@ -103,6 +104,24 @@ def tedana():
     return fit
 
 
+def mriforge():
+    """mriforge's `t2_star_two_parametric_3D` as it comes: 10 000 steps of Adam, all voxels at once, in ms."""
+    import torch
+    from mrif.quantitative_MRI.mapping import t2_star_two_parametric_3D
+
+    torch.set_num_threads(os.cpu_count() or 1)
+
+    def fit(magnitudes):
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            maps = t2_star_two_parametric_3D(
+                ECHO_TIMES * _MILLISECONDS, magnitudes[:, None, None], plot_error=False, device=torch.device("cpu")
+            )
+        values = [maps[name].numpy().reshape(-1) for name in ("S0_map", "T2_star_map")]
+        return np.stack([values[0], values[1] / _MILLISECONDS], axis=-1)
+
+    return fit
+
+
 def _raofit(kind_name: str):
     import raofit
 
@@ -150,6 +169,7 @@ _OTHERS = {
     "qmri": Peer("qmri `t2.fit`, no offset", "qmri", qmri),
     "sepal": Peer("sepal `MultiEchoT2sNonLinear`", "sepal", sepal),
     "tedana": Peer("tedana `fit_monoexponential`", "tedana", tedana),
+    "mriforge": Peer("mriforge `t2_star_two_parametric_3D`", "mriforge", mriforge),
 }
 _TWO_CHUNKS = 131_072  # of maximum likelihood: from here on, nothing more is compiled
 

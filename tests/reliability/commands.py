@@ -62,18 +62,15 @@ def commands(inputs: Path) -> dict[str, Command]:
     add_dwi(dataset(inputs / "bids") / "sub-01", "sub-01")
     (inputs / "recipe.toml").write_text(_RECIPE + "max_epochs = 150\npatience = 150\nbatch_size = 20\n")
     scan, b_values, recipe = (str(inputs / name) for name in ("dwi.nii.gz", "dwi.bval", "recipe.toml"))
+    simulate = ("simulate", "--model", "adc", "--bval", b_values, "-n", "6000", "--chunk", "100")
     slabs = ("--memory", "1")  # MiB, so that every slab is one slice
     return {
         "map": Command(("map", scan, "--model", "adc", *slabs), ("--bounds", "ADC=0:0.002"), "maps", of_maps),
         "train": Command(
             ("train", "--model", "adc", "--bval", b_values, "--recipe", recipe), ("--seed", "7"), "a.net", of_network
         ),
-        "simulate": Command(
-            ("simulate", "--model", "adc", "--bval", b_values, "-n", "6000", "--chunk", "100", "--processes", "2"),
-            ("--seed", "7"),
-            "set.h5",
-            lambda path: {"bytes": path.read_bytes()},
-        ),
+        "simulate": Command(simulate, ("--seed", "7"), "set.h5", of_bytes),
+        "simulate with workers": Command((*simulate, "--workers", "2"), ("--seed", "7"), "set.h5", of_bytes),
         "bids": Command(("bids", str(inputs / "bids"), "{out}", "participant"), (), "derived", of_maps),
     }
 
@@ -93,6 +90,11 @@ def of_maps(folder: Path) -> dict:
             case _:
                 found[path.name] = path.read_bytes()
     return found
+
+
+def of_bytes(path: Path) -> dict:
+    """A file that has no times."""
+    return {"bytes": path.read_bytes()}
 
 
 def of_network(path: Path) -> dict:

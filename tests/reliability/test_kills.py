@@ -17,7 +17,7 @@ from tests.reliability.commands import commands
 
 N_KILLS = int(os.environ.get("RAOFIT_KILLS", "2"))
 SEED = int(os.environ.get("RAOFIT_KILLS_SEED", "0"))
-NAMES = ("map", "train", "simulate")
+NAMES = ("map", "train", "simulate", "simulate with workers")
 
 
 @pytest.fixture(scope="module")

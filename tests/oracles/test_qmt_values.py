@@ -131,6 +131,7 @@ def test_bound_of_the_semisolid_fraction():
     np.testing.assert_allclose(bound[0], 3939.018, rtol=1e-3)
 
 
+@pytest.mark.slow  # compiles the fit in double precision
 def test_least_squares_recovers_noise_free_tissue():
     """Documented: to 1e-12, with equal R1 in both pools. On resonance and off it, for any M0, from the usual starts."""
     tissues = np.array([(0.15, 1.0, 15.0, 30.0, 10e-6, 0.0, 1.0), (0.15, 1.0, 15.0, 30.0, 10e-6, 100.0, 1.0)])

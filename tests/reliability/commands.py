@@ -78,17 +78,18 @@ def commands(inputs: Path) -> dict[str, Command]:
 def of_maps(folder: Path) -> dict:
     """Every file of a map folder."""
     found = {}
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = str(path.relative_to(folder))
         match path.suffix:
             case ".json":
-                found[path.name] = timeless(json.loads(path.read_text()))
+                found[name] = timeless(json.loads(path.read_text()))
             case ".html" | ".tsv":
                 text = path.read_text()
                 for pattern in _TIMES_OF_A_PAGE:
                     text = re.sub(pattern, "", text)
-                found[path.name] = text
+                found[name] = text
             case _:
-                found[path.name] = path.read_bytes()
+                found[name] = path.read_bytes()
     return found
 
 

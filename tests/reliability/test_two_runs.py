@@ -41,7 +41,7 @@ def test_the_second_run_is_refused_and_the_first_goes_on(name, all_commands, tmp
     assert first.returncode == 0, first_message
     found = command.content(tmp_path / command.out)
     assert [path.name for path in tmp_path.iterdir()] == [command.out]
-    (tmp_path / command.out).rename(tmp_path.parent / "first")
+    (tmp_path / command.out).rename(tmp_path / "first")
     command.run(tmp_path)
     assert command.content(tmp_path / command.out) == found
 

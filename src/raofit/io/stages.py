@@ -15,6 +15,7 @@ import numpy as np
 from raofit.core.errors import FileError
 from raofit.core.storing import storing
 from raofit.io.claim import partial_file, partial_folder, recover
+from raofit.io.output import parents_of
 
 Arrays = dict[str, np.ndarray]
 
@@ -40,7 +41,7 @@ class StageFolder:
         self.path = Path(path)
         self._fingerprint = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
         recover(self.path)
-        with storing(self.path):
+        with storing(self.path), parents_of(self.path):
             while (found := self._found()) is None:
                 self._create()
         if found != self._fingerprint:

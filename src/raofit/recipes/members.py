@@ -36,10 +36,34 @@ def member_losses(
     training: Simulated,
 ) -> AbstractLoss:
     """One loss per member, recipe by recipe; a self-supervised one has nothing members could differ in."""
+    for recipe in recipes:
+        _require_for_drawn_signals(model, recipe)
     if recipes[0].labels.startswith("self-supervised"):
         return self_supervised_loss(model, "rician" if recipes[0].labels.endswith("rician") else None)
     losses = [_supervised_loss(model, recipe, network, training) for recipe in recipes]
     return stack_losses([loss for loss in losses for _ in range(n_starts)])
+
+
+def _require_for_drawn_signals(model: AbstractSignalModel, recipe: TrainingRecipe) -> None:
+    """Raise if the recipe asks for what only a training on a set of fingerprints does, or for unknown parameters."""
+    asked = [name for name in ("estimated", "magnitudes", "is_mirrored") if getattr(recipe, name)]
+    if asked:
+        raise RaofitError(
+            f"recipe `{asked[0]}`: expected it for a training on a set of fingerprints alone; a network for drawn "
+            "signals estimates every parameter with its sign, so leave it out"
+        )
+    weighted = recipe.parameter_weights or {}
+    if weighted and recipe.labels.startswith("self-supervised"):
+        raise RaofitError(
+            f"recipe `parameter_weights`: labels `{recipe.labels}` weigh residuals of signals; leave it out"
+        )
+    named = {"emphasis": [recipe.emphasis] if recipe.emphasis is not None else [], "parameter_weights": list(weighted)}
+    for field, names in named.items():
+        unknown = [name for name in names if name not in model.parameter_names]
+        if unknown:
+            raise RaofitError(
+                f"recipe `{field}`: `{unknown[0]}` is not a parameter; the model has {', '.join(model.parameter_names)}"
+            )
 
 
 def _supervised_loss(
@@ -50,23 +74,20 @@ def _supervised_loss(
     if recipe.weights == "inverse-mean":
         weights = inverse_mean_weights(np.asarray(training.parameters))
     if recipe.emphasis is not None:
-        if recipe.emphasis not in model.parameter_names:
-            raise RaofitError(
-                f"recipe `emphasis`: `{recipe.emphasis}` is not a parameter; the model has "
-                f"{', '.join(model.parameter_names)}"
-            )
         index = model.parameter_names.index(recipe.emphasis)
         if recipe.emphasis_form == "literal":
             scales = np.array(network.output_scales)
             weights = literal_emphasized_weights(scales, index, factor=recipe.emphasis_factor)
         else:
             weights = emphasized_weights(weights, index, factor=recipe.emphasis_factor)
+    factors = np.array([(recipe.parameter_weights or {}).get(name, 1.0) for name in model.parameter_names], np.float32)
     return SupervisedLoss(
-        weights,
+        weights * factors,
         weighting=sample_weighting(recipe),
         alpha=recipe.alpha,
         variance_factor=recipe.variance_factor,
         tolerated_variance=recipe.tolerated_variance,
+        bound_floor=recipe.bound_floor * np.var(np.asarray(training.parameters), axis=0),
         criterion=recipe.criterion,
         bias_moments=recipe.bias_moments,
         variance_moments=recipe.variance_moments,

@@ -59,14 +59,14 @@ class TrainingRecipe:
     n_training, n_validation : samples; of a training set, `n_validation` are held out and the others train.
     n_realizations, variance_factor, tolerated_variance : R, λ and δ of the loss.
     bias_moments, variance_moments : see `SupervisedLoss`.
-    bound_floor : added to every bound in "inverse-crb" weights, as a share of the variance of the labels over the set's
-        first component; 0 is the published loss. For a training set.
+    bound_floor : added to every bound in "inverse-crb" weights, as a share of the variance of the labels (of a training
+        set: over its first component); 0 is the published loss.
     fresh : per epoch draw nothing anew ("none"), the noise, or noise and parameters ("all"). Training on a
         `TrainingSet` draws SNR, phase and noise anew at every step in any case.
     architecture : "perceptron", or one of `raofit.recipes.architecture`: "compact" and "compact-small" for complex
         coefficients, "zhang2022" and "mao2024" as published.
-    estimated : names of the parameters to estimate; None for all of the model's.
-    magnitudes : names of parameters whose magnitude is estimated.
+    estimated : names of the parameters to estimate; None for all of the model's. For a training set.
+    magnitudes : names of parameters whose magnitude is estimated. For a training set.
     is_mirrored : conjugate inputs to one half of all signals, for a model in which that changes the sign of the
         `magnitudes` and nothing else. For a training set.
     hidden : widths of the hidden layers; None for the architecture's own (a perceptron's: three as wide as the input).

@@ -8,6 +8,7 @@ import pytest
 from raofit.core.errors import RaofitError
 from raofit.models import MonoExponentialADC
 from raofit.recipes.members import member_losses
+from raofit.recipes.train_network import train_network
 from raofit.recipes.training_data import Simulated
 from raofit.recipes.training_recipe import TrainingRecipe
 
@@ -52,4 +53,4 @@ def test_every_setting_of_the_loss_reaches_it():
 def test_what_drawn_signals_have_no_place_for_is_refused(changes, words):
     recipe = dataclasses.replace(RECIPE, **({"weights": "none", "n_realizations": 1} | changes))
     with pytest.raises(RaofitError, match=words):
-        _losses([recipe])
+        train_network(ADC, recipe)

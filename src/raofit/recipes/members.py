@@ -28,23 +28,7 @@ from raofit.training.targets import Labels
 from raofit.training.trainer import Samples, SampleSource, stack_losses
 
 
-def member_losses(
-    model: AbstractSignalModel,
-    recipes: Sequence[TrainingRecipe],
-    n_starts: int,
-    network: Perceptron,
-    training: Simulated,
-) -> AbstractLoss:
-    """One loss per member, recipe by recipe; a self-supervised one has nothing members could differ in."""
-    for recipe in recipes:
-        _require_for_drawn_signals(model, recipe)
-    if recipes[0].labels.startswith("self-supervised"):
-        return self_supervised_loss(model, "rician" if recipes[0].labels.endswith("rician") else None)
-    losses = [_supervised_loss(model, recipe, network, training) for recipe in recipes]
-    return stack_losses([loss for loss in losses for _ in range(n_starts)])
-
-
-def _require_for_drawn_signals(model: AbstractSignalModel, recipe: TrainingRecipe) -> None:
+def require_for_drawn_signals(model: AbstractSignalModel, recipe: TrainingRecipe) -> None:
     """Raise if the recipe asks for what only a training on a set of fingerprints does, or for unknown parameters."""
     asked = [name for name in ("estimated", "magnitudes", "is_mirrored") if getattr(recipe, name)]
     if asked:
@@ -64,6 +48,20 @@ def _require_for_drawn_signals(model: AbstractSignalModel, recipe: TrainingRecip
             raise RaofitError(
                 f"recipe `{field}`: `{unknown[0]}` is not a parameter; the model has {', '.join(model.parameter_names)}"
             )
+
+
+def member_losses(
+    model: AbstractSignalModel,
+    recipes: Sequence[TrainingRecipe],
+    n_starts: int,
+    network: Perceptron,
+    training: Simulated,
+) -> AbstractLoss:
+    """One loss per member, recipe by recipe; a self-supervised one has nothing members could differ in."""
+    if recipes[0].labels.startswith("self-supervised"):
+        return self_supervised_loss(model, "rician" if recipes[0].labels.endswith("rician") else None)
+    losses = [_supervised_loss(model, recipe, network, training) for recipe in recipes]
+    return stack_losses([loss for loss in losses for _ in range(n_starts)])
 
 
 def _supervised_loss(

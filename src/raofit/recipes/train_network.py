@@ -25,7 +25,13 @@ from raofit.estimators.network import NetworkEstimator
 from raofit.models import AbstractSignalModel
 from raofit.recipes.architecture import build_network, network_inputs, possible_range
 from raofit.recipes.card import with_card
-from raofit.recipes.members import member_losses, member_samples, sample_weighting, training_source
+from raofit.recipes.members import (
+    member_losses,
+    member_samples,
+    require_for_drawn_signals,
+    sample_weighting,
+    training_source,
+)
 from raofit.recipes.train_on_set import train_on_set
 from raofit.recipes.training_data import (
     LabelEstimator,
@@ -133,6 +139,8 @@ def train_networks(
     """
     recipe = recipes[0]
     _check_alike(recipes)
+    for item in recipes:
+        require_for_drawn_signals(model, item)
     started = time.perf_counter()
     data_key, initial_key, training_key, card_key = _keys(recipe, key)
     if progress is not None:

@@ -252,6 +252,25 @@ def test_faults(capsys, tmp_path, change, options, words):
     assert (root / "out").exists() == (change is own_output)
 
 
+def test_intervals(capsys, tmp_path):
+    """With files named after them, in order around the estimate."""
+    root = bids_data.dataset(tmp_path / "study")
+    bids_data.add_dwi(root / "sub-01", "sub-01")
+    given = ("bids", root, root / "out", "participant", "--sigma", bids_data.SIGMA, "--intervals")
+    code, _, err = run(capsys, *given, 1.5)
+    assert (code, "--intervals 1.5: expected a probability between 0 and 1" in err) == (2, True)
+    code, _, err = run(capsys, *given, 0.95)
+    assert code == 0, err
+    folder = root / "out" / "sub-01" / "dwi"
+    for name in ("ADC", "S0map"):
+        lower, value, upper = (
+            load(folder / f"sub-01_{desc}{name}.nii.gz") for desc in ("desc-lower_", "", "desc-upper_")
+        )
+        assert np.all((lower < value) & (value < upper))
+    assert sidecar(folder, "sub-01_desc-lower_ADC.json")["Description"] == "lower end of the interval of ADC"
+    assert sidecar(folder, "sub-01_desc-upper_ADC.json")["Raofit"]["Level"] == 0.95
+
+
 def test_mt_saturation(capsys, tmp_path):
     """Three volumes, three parameters: no degree of freedom is left, and the maps are made; five standard errors."""
     root = bids_data.dataset(tmp_path / "study")

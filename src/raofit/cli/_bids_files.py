@@ -21,7 +21,7 @@ _OF_T1 = ("IRT1", "MTS", "VFA")
 _LISTS = ("EchoTime", "FlipAngle")
 _STANDARD = {"ADC": "ADC", "MTsat": "MTsat", "T1": "T1map", "T2": "T2map", "T2star": "T2starmap"}
 _UNITS = {"a.u.": "arbitrary", "mm²/s": "mm^2/s"}
-_STD = "_std"
+_KINDS = ("std", "lower", "upper")  # what ends the name of a map that belongs to another one
 _ALGORITHMS = {"mle": "maximum likelihood", "dictionary": "dictionary matching", "network": "neural network"}
 
 
@@ -34,7 +34,7 @@ def file_maps(maps: Path, folder: Path, plan: Plan, *, is_shared: bool) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for sidecar in sorted(maps.glob("*.json")):
         quantity = sidecar.stem
-        if quantity == "raofit" or (plan.has_b1 and quantity.removesuffix(_STD) == "B1"):
+        if quantity == "raofit" or (plan.has_b1 and _parameter_and_kind(quantity)[0] == "B1"):
             continue
         name = map_name(plan, quantity, is_shared=is_shared)
         image = target / str(name)
@@ -52,18 +52,17 @@ def file_maps(maps: Path, folder: Path, plan: Plan, *, is_shared: bool) -> None:
 
 
 def map_name(plan: Plan, quantity: str, *, is_shared: bool) -> BidsName:
-    """The name of the map of `quantity` (a parameter, NAME_std, a residual or "status").
+    """The name of the map of `quantity` (a parameter, NAME_std, NAME_lower, NAME_upper, a residual or "status").
 
     Suffixes of BIDS are used where there are some: `T1map`, `T2map`, `T2starmap`, `ADC`, `S0map`, `MTsat`, and `M0map`
-    of a VFA or MTS series; `desc` holds the suffix of the series where two would give the same name, and `std` for a
-    standard error.
+    of a VFA or MTS series; `desc` holds the suffix of the series where two would give the same name, `std` for a
+    standard error, and `lower` and `upper` for the ends of an interval.
     Everything else is `model-*_param-*_anatmap` or `_dwimap`, and `status` a segmentation.
     """
     source, datatype = plan.collection.name, plan.collection.datatype
     if quantity == "status":
         return source.derived("dseg", ".nii.gz", desc=f"{source.suffix}status")
-    parameter = quantity.removesuffix(_STD)
-    described = "std" if quantity.endswith(_STD) else ""
+    parameter, described = _parameter_and_kind(quantity)
     standard = _STANDARD.get(parameter)
     if parameter == "S0":
         standard = "M0map" if source.suffix in ("MTS", "VFA") else "S0map"
@@ -73,6 +72,12 @@ def map_name(plan: Plan, quantity: str, *, is_shared: bool) -> BidsName:
     if datatype == "anat" and (standard == "S0map" or (is_shared and standard in ("T1map", "M0map"))):
         described = source.suffix + described
     return source.derived(standard, ".nii.gz", desc=described)
+
+
+def _parameter_and_kind(quantity: str) -> tuple[str, str]:
+    """`T1_std` as ("T1", "std"); a parameter itself as (name, "")."""
+    name, _, kind = quantity.rpartition("_")
+    return (name, kind) if kind in _KINDS else (quantity, "")
 
 
 def has_two_t1_maps(dataset: Path) -> bool:

@@ -103,6 +103,7 @@ def plan_map(collection: Collection, options: "BidsOptions") -> Plan | None:
         "known": () if b1 is None else (f"B1={b1}",),
         "estimator": options.estimator,
         "sigma": options.sigma,
+        "intervals": options.intervals,
         "force": True,
     }
     taken = {key: found[0][key] for key in _TAKEN_OVER if key in found[0]}

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from raofit.cli._bids_files import BIDSIGNORE, SOURCE, file_maps, has_two_t1_maps
 from raofit.cli._bids_plan import SUFFIXES, Plan, map_options, plan_map
+from raofit.cli._map_intervals import check_level
 from raofit.cli._map_run import make_maps
 from raofit.cli._options import protocol_fields
 from raofit.cli._progress import say
@@ -37,8 +38,9 @@ _NAME, _BIDS_VERSION = "raofit", "1.10.0"
 _UNFINISHED = ".unfinished"
 _README = """Quantitative maps by raofit {version}.
 
-Values of every map are in the unit its JSON file states; `desc-std` maps are standard errors, `dseg` maps say how the
-estimate of each voxel went, in the words of the TSV file beside them.
+Values of every map are in the unit its JSON file states; `desc-std` maps are standard errors, `desc-lower` and
+`desc-upper` maps the ends of intervals, `dseg` maps say how the estimate of each voxel went, in the words of the TSV
+file beside them.
 """
 
 
@@ -56,6 +58,7 @@ class BidsOptions:
     mask: str | None = None
     b1: bool = True
     force: bool = False
+    intervals: float | None = None
 
 
 def parse_models(items: tuple[str, ...]) -> dict[str, str]:
@@ -79,6 +82,7 @@ def map_dataset(options: BidsOptions, run: RunTasks) -> None:
         If nothing can be mapped, or, when all others are done, if a session failed.
     """
     require_dataset(options.dataset)
+    check_level(options.intervals)
     visits = find_visits(options.dataset, options.subjects, options.sessions)
     _require_output(options)
     existed = options.out.exists()

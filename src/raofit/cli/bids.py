@@ -27,6 +27,7 @@ def bids(
     sigma: Annotated[str | None, _DATA] = None,
     model: Annotated[tuple[str, ...], _FLAG, _ESTIMATOR] = (),
     estimator: Annotated[Literal["mle", "dictionary", "network"], _ESTIMATOR] = "mle",
+    intervals: Annotated[float | None, Parameter(group="Output")] = None,
     workers: Annotated[int | None, _WORKERS] = None,
     scheduler: Annotated[str | None, _WORKERS] = None,
     force: Annotated[bool, _FLAG, Parameter(group="Output")] = False,
@@ -69,6 +70,9 @@ def bids(
     estimator
         mle: maximum likelihood. dictionary: the best of a grid of simulated signals. network: one is trained for each
         protocol, and kept for the next time.
+    intervals
+        Also write desc-lower and desc-upper maps, the ends of intervals that hold the truth with this probability, such
+        as 0.95.
     workers
         Processes of this machine that share the work, by Dask; results are those of one process, to the byte.
     scheduler
@@ -80,8 +84,9 @@ def bids(
     from raofit.cli._workers import sharing
 
     options = BidsOptions(
-        dataset, output, participant_label, session_label, parse_models(model), estimator, sigma, mask, b1, force
-    )
+        dataset, output, participant_label, session_label, parse_models(model), estimator, sigma, mask, b1, force,
+        intervals,
+    )  # fmt: skip
     if level == "group":
         from raofit.cli._bids_group import write_group_table
 

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.special import ive
 
 from raofit import MaximumLikelihood, profile_intervals
 from raofit.core.errors import RaofitError
 from raofit.models import MonoExponentialADC
-from raofit.noise import Gaussian
+from raofit.noise import Gaussian, Rician
 
 B = np.array([0.0, 300.0, 600.0, 1000.0])
 N = 400
@@ -61,3 +62,22 @@ def test_what_is_known_and_what_has_no_estimate():
 def test_a_level_that_is_no_probability():
     with pytest.raises(RaofitError, match="between 0 and 1, got 95"):
         profile_intervals(fit_of(0.1), np.ones(4), level=95)
+
+
+def test_an_amplitude_that_is_zero_has_an_upper_end_of_the_size_of_the_noise():
+    """Magnitudes say nothing of it at zero, so its standard error is infinite; the end is where 2Δ is 1.96²."""
+    sigma, measured = 0.1, np.array([[0.05, 0.04, 0.06, 0.03], [0.12, 0.08, 0.02, 0.1]], np.float32)
+    fit = MaximumLikelihood(MonoExponentialADC(B), Rician(sigma), bounds={"ADC": (0.4e-3, 3e-3)})
+    estimate = fit.estimate(measured)
+    assert np.all(estimate["S0"] == 0)
+    assert not np.any(np.isfinite(estimate.standard_errors[:, 0]))
+    ends = profile_intervals(fit, measured, estimate, level=0.95)
+    decay = np.exp(-B * np.linspace(0.4e-3, 3e-3, 301)[:, None])
+    amplitudes = np.linspace(0, 1, 4001)[:, None, None]
+    for row, upper in zip(measured, ends.upper[:, 0], strict=True):
+        signals = amplitudes * decay
+        bessel = row * signals / sigma**2
+        rise = np.sum(signals**2 / (2 * sigma**2) - bessel - np.log(ive(0, bessel)), axis=-1).min(axis=1)
+        exact = amplitudes.ravel()[np.searchsorted(2 * rise, 1.959964**2)]
+        assert upper == pytest.approx(exact, rel=0.02)
+    np.testing.assert_array_equal(ends.lower[:, 0], 0.0)

@@ -27,7 +27,7 @@ def maps(tmp_path_factory):
     folder = tmp_path_factory.mktemp("maps")
     shape = adc_scan(folder).shape
     mask = save(folder / "mask.nii.gz", (np.random.default_rng(1).uniform(size=shape) < 0.8).astype(np.uint8))
-    return mapped(folder, folder / "dwi.nii.gz", "--mask", mask, "--model", "adc", "--sigma", 5)
+    return mapped(folder, folder / "dwi.nii.gz", "--mask", mask, "--model", "adc", "--sigma", 5, "--intervals", 0.95)
 
 
 def mapped(folder, *tokens):
@@ -130,6 +130,8 @@ class Page:
         """Every panel reads what the files hold at the cursor, but for the rounding that the page states."""
         content = json.loads(self.text("script[type='application/json']"))
         shown = self.run("return [...document.querySelectorAll('[data-reading]')].map((at) => at.textContent)")
+        words = self.run("return [...document.querySelectorAll('[data-interval]')].map((at) => at.textContent)")
+        intervals = dict(zip([layer["name"] for layer in content["layers"]], words, strict=False))
         voxel = self.voxel()
         status = Status(int(value_of(folder, "status", voxel)))
         assert self.text("[data-part=sentence]") == ("" if status is Status.OUTSIDE_MASK else status.sentence)
@@ -140,8 +142,13 @@ class Page:
             name, scale = layer["name"].replace(" ", "_"), SCALES.get(layer["unit"], 1.0)
             numbers = words.replace("−", "-").replace("∞", "inf").split(" ± ")
             assert len(numbers) == 1 + (layer["errors"] is not None)
-            for number, end, kind in zip(numbers, ("", "_std"), ("values", "errors"), strict=False):
-                truth, quantity = scale * value_of(folder, name + end, voxel), layer[kind]
+            told = list(zip(numbers, ("", "_std"), (layer["values"], layer["errors"]), strict=False))
+            if layer["interval"]:
+                level, _, ends = intervals[layer["name"]].replace("−", "-").partition(": ")
+                assert level == "95 %"
+                told += zip(ends.split(" to "), ("_lower", "_upper"), layer["interval"], strict=True)
+            for number, end, quantity in told:
+                truth = scale * value_of(folder, name + end, voxel)
                 last = 10.0 ** -len(number.partition(".")[2])
                 rounding = np.expm1(quantity["step"] / 2) * np.hypot(quantity["scale"], truth - quantity["center"])
                 assert float(number) == pytest.approx(truth, abs=0.5 * last + rounding + 1e-9)

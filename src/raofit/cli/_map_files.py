@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from raofit.cli._map_estimator import ChosenEstimator
-from raofit.cli._map_intervals import MapIntervals
+from raofit.cli._map_intervals import SIDES, MapIntervals
 from raofit.cli._map_summary import MapSummary
 from raofit.core.status import Status
 from raofit.engine import ResidualCheck, Slab
@@ -105,7 +105,7 @@ def write_intervals(
 ) -> None:
     """Write NAME_lower.nii.gz and NAME_upper.nii.gz per parameter, with sidecars."""
     for parameter in chosen.parameters:
-        for side in ("lower", "upper"):
+        for side in SIDES:
             name = f"{parameter.name}_{side}"
             slabs = (np.nan_to_num(slab.diagnostics[name], nan=fill) for slab in shards.read_all(edges))
             write_map(folder / f"{name}.nii.gz", slabs, series)

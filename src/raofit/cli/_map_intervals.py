@@ -29,6 +29,7 @@ from raofit.evaluation.coverage import LEVELS, calibrated_factors
 from raofit.models import AbstractSignalModel
 from raofit.training.prior import Prior
 
+SIDES = ("lower", "upper")
 _DRAWS = 2000
 _FEW_DRAWS = 500  # where every signal takes milliseconds, and every estimate several of them
 
@@ -57,7 +58,7 @@ class MapIntervals:
     @property
     def diagnostics(self) -> tuple[str, ...]:
         """Names of the maps: NAME_lower and NAME_upper of every parameter."""
-        return tuple(f"{name}_{side}" for name in self.names for side in ("lower", "upper"))
+        return tuple(f"{name}_{side}" for name in self.names for side in SIDES)
 
     def __call__(self, estimate: Estimate, measurements: np.ndarray, sigma: np.ndarray, known: KnownVoxels) -> Estimate:
         """`estimate` with its intervals among the diagnostics."""

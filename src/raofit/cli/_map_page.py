@@ -57,7 +57,7 @@ def map_report(
     concerns = doubts(chosen, check, summary, precisions, limits)
     sections = [
         Section("In short", _in_short(chosen, level, summary, concerns)),
-        Section("Maps", [_viewer(found, chosen, check, limits, summary, voxels)]),
+        Section("Maps", [_viewer(found, chosen, check, limits, summary, voxels, options.intervals)]),
         Section("What happened in each voxel", _status(summary)),
     ]
     if check is not None:
@@ -140,7 +140,7 @@ def _in_short(chosen, level, summary, concerns) -> list:
     return blocks
 
 
-def _viewer(found, chosen, check, limits, summary, voxels) -> Viewer:
+def _viewer(found, chosen, check, limits, summary, voxels, interval_level: float | None) -> Viewer:
     parameters = chosen.parameters
     spans = {parameter.name: _span(summary.values[:, index]) for index, parameter in enumerate(parameters)}
     if found.model.has_complex_amplitude:  # the windows of the field, so that maps of different runs compare
@@ -165,7 +165,8 @@ def _viewer(found, chosen, check, limits, summary, voxels) -> Viewer:
         if place is None
         else "Letters are the nearest anatomical directions; the patient's right is on the left."
     )
-    return Viewer(layers, voxels.view, voxels.status, caption, figures, place, voxel_size(found.series))
+    words = "" if interval_level is None else f"{100 * interval_level:g} %"
+    return Viewer(layers, voxels.view, voxels.status, caption, figures, place, voxel_size(found.series), words)
 
 
 def _figures(parameters, spans, error_spans, bounds, summary) -> list[Figure]:

@@ -147,7 +147,7 @@ def make_maps(options: MapOptions, run: RunTasks = in_this_process) -> list[str]
                 write_maps(
                     work, shards, edges, series, model, chosen, check, limits, summary, shared, fill=options.fill
                 )
-                noted = () if check is None else check.names
+                noted = [*(() if check is None else check.names), *(() if intervals is None else intervals.diagnostics)]
                 voxels = collect_voxels(shards.read_all(edges), mask, len(chosen.parameters), noted)
                 if intervals is not None:
                     write_intervals(work, shards, edges, series, chosen, intervals, shared, fill=options.fill)

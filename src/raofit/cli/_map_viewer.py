@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from raofit.cli._map_intervals import SIDES
 from raofit.core.parameter import Parameter
 from raofit.engine import Slab, slab_axis
 from raofit.io.nifti import Series
@@ -75,9 +76,16 @@ def parameter_layers(
                 colors="gray" if parameter.is_amplitude else "viridis",
                 description=parameter.description,
                 bounds=_scaled(bounds[name], factor),
+                interval=_interval(voxels, name, factor),
             )
         )
     return layers
+
+
+def _interval(voxels: MapVoxels, name: str, factor: float) -> tuple[np.ndarray, np.ndarray] | None:
+    """Lower and upper ends, if the run made intervals."""
+    lower, upper = (voxels.diagnostics.get(f"{name}_{side}") for side in SIDES)
+    return None if lower is None or upper is None else (factor * lower, factor * upper)
 
 
 def diagnostic_layers(voxels: MapVoxels, described: Sequence[Parameter], limits: Limits) -> list[Layer]:

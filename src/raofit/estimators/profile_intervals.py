@@ -99,6 +99,9 @@ class _Profile:
         self._values = np.where(self._has_estimate[..., None], estimate.values, typical).astype(np.float64)
         self._center = self._values[..., self.index]
         self._error = np.asarray(estimate.standard_errors[..., self.index], dtype=np.float64)
+        if fit.model.parameters[self.index].is_amplitude:  # the only one that may have no upper bound
+            strongest = np.max(np.abs(measurements), axis=-1)
+            self._error = np.where(np.isfinite(self._error), self._error, strongest)
         self._least = np.asarray(estimate.diagnostics["objective"], dtype=np.float64)
 
     def end(self, side: int, target: float) -> Float[np.ndarray, "*batch"]:

@@ -147,6 +147,7 @@ def _viewer(block: Viewer, number: int) -> dict:
         "columns": panel_columns(block),
         "planes": [plane["name"] for plane in content["planes"]],
         "has_errors": any(layer.errors is not None for layer in block.layers),
+        "has_intervals": any(layer.interval is not None for layer in block.layers),
         "panels": [*panels, status],
         "words": words,
         "content": content,

@@ -60,7 +60,8 @@ async function startViewer(root) {
     const values = await readQuantity(layer.values, layer.group);
     const errors = layer.errors && (await readQuantity(layer.errors, `${layer.group} error`));
     for (const quantity of [values, errors]) if (quantity) quantity.ends = endsOf(quantity);
-    layers.push({ ...layer, values, errors });
+    const interval = layer.interval && (await Promise.all(layer.interval.map((ends) => readQuantity(ends, ""))));
+    layers.push({ ...layer, values, errors, interval });
   }
   const colorMaps = Object.fromEntries(Object.entries(content.colorMaps).map(([name, text]) => [name, bytesOf(text)]));
   const geometries = content.planes.map((plane) => geometryOf(content, plane));
@@ -116,6 +117,15 @@ async function startViewer(root) {
     return withError(value, error, rounding(layer.values, value));
   }
 
+  // Two digits of the width, which is what the ends are good for.
+  function intervalWords(layer, place) {
+    if (!layer || !layer.interval || place < 0) return "";
+    const [low, high] = layer.interval.map(({ table, codes }) => table[codes[place]]);
+    if (Number.isNaN(low) || Number.isNaN(high)) return "";
+    const decimals = Math.max(0, decimalsOf(high - low, 2));
+    return `${content.intervalWords}: ${fixed(low, decimals)} to ${fixed(high, decimals)}`;
+  }
+
   function voxelWords() {
     const voxel = state.cursor.map((index, axis) => content.origin[axis] + content.step[axis] * index);
     let words = `Voxel ${voxel.join(", ")}`;
@@ -137,6 +147,8 @@ async function startViewer(root) {
       const reads = element.querySelector("[data-reading]");
       if (layer) reads.textContent = place < 0 ? "–" : reading(layer, place);
       else reads.textContent = status ? status.name : "–";
+      const ends = element.querySelector("[data-interval]");
+      if (ends) ends.textContent = intervalWords(layer, place);
     }
     return { place, status };
   }
@@ -147,7 +159,10 @@ async function startViewer(root) {
     speaking = setTimeout(() => {
       const { place, status } = write();
       const visible = panels.filter(({ element, layer }) => layer && !element.hidden).map(({ layer }) => layer);
-      const values = place < 0 ? [] : visible.map((layer) => `${layer.name} ${reading(layer, place)} ${layer.unit}`.trim());
+      const values = place < 0 ? [] : visible.map((layer) => {
+        const ends = intervalWords(layer, place);
+        return `${layer.name} ${reading(layer, place)} ${layer.unit}`.trim() + (ends && `, ${ends}`);
+      });
       part("spoken").textContent = [voxelWords(), ...values, status ? status.sentence : "Outside the mask."].join("; ");
     }, 350);
   }

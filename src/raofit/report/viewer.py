@@ -40,6 +40,7 @@ class Layer:
     bounds : values its histogram marks, such as fit bounds.
     group : layers of one group have their colors in common (default: its name).
     is_shown : whether it is there at first.
+    interval : lower and upper ends of intervals, likewise; None if it has none.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Layer:
     bounds: tuple[float, ...] = ()
     group: str = ""
     is_shown: bool = True
+    interval: tuple[Float[np.ndarray, " voxel"], Float[np.ndarray, " voxel"]] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +71,7 @@ class Viewer:
     figures : the same without scripts.
     affine : voxel indices of the whole volume to scanner millimeters; None if they do not say where the patient is.
     voxel_size : mm, for the shape of the pictures where there is no affine.
+    interval_words : of which intervals the ends are, such as "95 %".
 
     Raises
     ------
@@ -83,6 +86,7 @@ class Viewer:
     figures: Sequence["Figure"]
     affine: Float[np.ndarray, "4 4"] | None = None
     voxel_size: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    interval_words: str = ""
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -90,6 +94,8 @@ class Viewer:
         n_voxels = int(np.count_nonzero(self.view.mask))
         lists = {layer.name: layer.values for layer in self.layers} | {"status": self.status}
         lists |= {f"{layer.name} (errors)": layer.errors for layer in self.layers if layer.errors is not None}
+        for layer in self.layers:
+            lists |= {f"{layer.name} (interval {index})": ends for index, ends in enumerate(layer.interval or ())}
         for name, values in lists.items():
             if np.shape(values) != (n_voxels,):
                 raise RaofitError(
@@ -117,6 +123,7 @@ def viewer_content(viewer: Viewer) -> dict[str, Any]:
         "colorMaps": {name: _color_map(name) for name in sorted(names)},
         "outside": OUTSIDE_MASK,
         "missing": NO_ESTIMATE,
+        "intervalWords": viewer.interval_words,
     }
 
 
@@ -152,10 +159,15 @@ def _layer(layer: Layer, bits: int) -> dict[str, Any]:
         "errors": None
         if layer.errors is None
         else _quantity(encode(layer.errors, bits), layer.error_limits, layer.error_colors),
+        "interval": None if layer.interval is None else [_numbers(encode(ends, bits)) for ends in layer.interval],
     }
 
 
 def _quantity(codes: Codes, limits: tuple[float, float], colors: str) -> dict[str, Any]:
+    return _numbers(codes) | {"limits": [float(limit) for limit in limits], "colors": colors}
+
+
+def _numbers(codes: Codes) -> dict[str, Any]:
     return {
         "center": codes.center,
         "scale": codes.scale,
@@ -163,8 +175,6 @@ def _quantity(codes: Codes, limits: tuple[float, float], colors: str) -> dict[st
         "step": codes.step,
         "bits": codes.bits,
         "data": codes.text(),
-        "limits": [float(limit) for limit in limits],
-        "colors": colors,
     }
 
 

@@ -50,6 +50,14 @@ def _own_cache(tmp_path_factory) -> None:
     os.environ["RAOFIT_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
+@pytest.fixture
+def blank_pages(monkeypatch) -> None:
+    """Pages hold blank pictures; the figures are drawn once, for their own files."""
+    from raofit.report import page
+
+    monkeypatch.setattr(page, "_data_uri", lambda figure, image_format: "data:image/png;base64,")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _few_programs():
     """Compiled programs are let go when there are very many; what is needed again comes from the cache on disk."""

@@ -25,7 +25,7 @@ def out(small, tmp_path):
     return tmp_path / "demo"
 
 
-def test_the_demo_writes_what_it_promises_and_refuses_to_overwrite_it(capsys, out):
+def test_the_demo_writes_what_it_promises_and_refuses_to_overwrite_it(capsys, out, blank_pages):
     code, printed, _ = run(capsys, "demo", "--out", out, "--snr", 40)
     assert code == 0
     assert "A scan with 10 b-values at SNR 40" in printed

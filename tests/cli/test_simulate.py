@@ -70,7 +70,9 @@ def _stopped(folder, signal_number, n):
     raise AssertionError("the command was never stopped between its first and its last chunk")
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
+@pytest.mark.parametrize(
+    "signal_number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)], ids=["kill -9", "Ctrl-C"]
+)
 def test_stopped_and_repeated_gives_the_same_bytes(folder, capsys, signal_number):
     n = 150_000
     code, messages = _stopped(folder, signal_number, n)

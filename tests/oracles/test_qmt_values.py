@@ -119,6 +119,7 @@ def sine_train() -> tuple[np.ndarray, np.ndarray]:
     return flip_angles, durations
 
 
+@pytest.mark.slow  # the same number in `tests/information/test_qmt_crb.py`, from derivatives of another kind
 def test_bound_of_the_semisolid_fraction():
     """Documented 3938.8946, converged 3939.018, for sigma = 1 and a real M0 among the unknowns.
 

@@ -27,6 +27,7 @@ def phantom(shared_data):
     return scipy.io.loadmat(folder / "reference_maps.mat"), [regions[f"roi{tube}"] > 0 for tube in range(1, 11)]
 
 
+@pytest.mark.slow  # trains, as the next one does
 def test_t1_of_a_head_by_a_network_trained_in_seconds(shared_data):
     t1, t2 = (
         np.load(shared_data / "fsantini" / f"{name}dataset.npy", encoding="latin1", allow_pickle=False)

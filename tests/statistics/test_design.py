@@ -32,6 +32,7 @@ def test_maximum_likelihood_gains_the_stated_factor(name):
     assert np.log(measured) == pytest.approx(np.log(found.factor), abs=4 * np.sqrt(4 / N_VOXELS))
 
 
+@pytest.mark.slow  # compiles three programs of a long train
 def test_fingerprints_gain_the_stated_factor_from_a_smooth_train_of_the_same_length():
     """√(4/n) is 3.2 % here; 4 of these is 13 %. At SNR 500 the bound is attained."""
     angles = np.radians(5 + 55 * np.abs(np.sin(np.pi * np.arange(40) / 20)))

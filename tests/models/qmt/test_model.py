@@ -83,6 +83,7 @@ def test_derivatives_are_those_of_the_reference():
         assert error < (1e-4 if name in ("T2s", "B1") else 1e-5), (name, error)
 
 
+@pytest.mark.slow  # compiles both precisions
 def test_single_precision():
     """Also where the semi-solid pool is nearly empty, and with it the derivatives by what it alone feels."""
     qmt = model()

@@ -25,6 +25,7 @@ def out(small, tmp_path):
     return tmp_path / "demo"
 
 
+@pytest.mark.slow  # the tutorials, which are run, begin with the same demo
 def test_the_demo_writes_what_it_promises_and_refuses_to_overwrite_it(capsys, out, blank_pages):
     code, printed, _ = run(capsys, "demo", "--out", out, "--snr", 40)
     assert code == 0

@@ -105,6 +105,7 @@ def test_a_training_set_resumes_where_workers_stopped(cluster, tmp_path, capsys,
     assert cluster.n_waiting_tasks() == 0  # the interrupted command cancelled them
 
 
+@pytest.mark.slow
 def test_evaluations_and_labels_are_those_of_one_process_though_a_worker_is_killed(cluster, small_tasks, monkeypatch):
     cluster.wait_for(2)
     recipe = TrainingRecipe.for_model(ADC, 20.0)

@@ -170,11 +170,16 @@ def test_recipes_that_cannot_be_trained_together_are_refused():
     "changes",
     [
         {"labels": "self-supervised"},
-        {"labels": "self-supervised-rician", "noise": "rician", "constraint": "softplus", "input_scaling": "first"},
+        pytest.param(
+            {"labels": "self-supervised-rician", "noise": "rician", "constraint": "softplus", "input_scaling": "first"},
+            marks=pytest.mark.slow,
+        ),
         {"n_realizations": 4, "weights": "inverse-crb", "tolerated_variance": 1.0, "fresh": "all"},
         {"criterion": "absolute", "constraint": "sigmoid", "fresh": "noise"},
-        {"emphasis": "ADC", "emphasis_form": "literal", "noise": "complex-gaussian"},
-        {"input_scaling": "norm", "snr": (10.0, 40.0)},
+        pytest.param(
+            {"emphasis": "ADC", "emphasis_form": "literal", "noise": "complex-gaussian"}, marks=pytest.mark.slow
+        ),
+        pytest.param({"input_scaling": "norm", "snr": (10.0, 40.0)}, marks=pytest.mark.slow),
     ],
     ids=str,
 )

@@ -143,6 +143,7 @@ def test_the_mean_over_parameters_of_mse_crb_is_the_loss_it_is_trained_with(trai
     assert len(history["training"]) == RECIPE.max_epochs
 
 
+@pytest.mark.slow
 def test_another_loss_is_followed_in_the_same_measure(samples):
     """The constant-weight loss of one parameter alone does not lower the other's CRB-weighted error."""
     recipe = dataclasses.replace(

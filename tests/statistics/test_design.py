@@ -15,7 +15,7 @@ def variance(model, noise, key, name):
     return np.var(raofit.MaximumLikelihood(model, noise).estimate(measurements)[name])
 
 
-@pytest.mark.parametrize("name", ["D_fast", "f"])
+@pytest.mark.parametrize("name", [pytest.param("D_fast", marks=pytest.mark.slow), "f"])
 def test_maximum_likelihood_gains_the_stated_factor(name):
     """The logarithm of a ratio of two sample variances scatters by √(4/n) = 1.4 %; 4 of these is 5.7 %.
 

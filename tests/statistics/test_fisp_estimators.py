@@ -48,7 +48,14 @@ def estimate_by(name: str):
     return raofit.OneStep(model, noise, dictionary()).estimate(measurements)
 
 
-@pytest.mark.parametrize("name", ["dictionary", pytest.param("least squares", marks=pytest.mark.slow), "one step"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dictionary",
+        pytest.param("least squares", marks=pytest.mark.slow),
+        pytest.param("one step", marks=pytest.mark.slow),
+    ],
+)
 def test_estimates_attain_the_bound(name):
     """Std within 5 % and bias within a tenth of √CRB, plus three standard errors: 1/√(2N) = 1.1 %, 1/√N = 1.6 %."""
     estimate = estimate_by(name)

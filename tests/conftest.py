@@ -17,9 +17,6 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default")
 
 # Every compiled program maps some pages; at the kernel's limit, 65 530 by default, a process dies in the compiler.
 _MAPS, _MOST_MAPS = Path("/proc/self/maps"), 30_000
-_ABOUT_NUMBERS = (
-    "doctests", "evaluation", "information", "models", "noise", "oracles", "real_data", "statistics", "test_losses.py",
-)  # fmt: skip
 collect_ignore = ["fuzz/guided.py"]  # a program of its own, which needs atheris
 SHARED = Path(os.environ.get("RAOFIT_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
@@ -59,21 +56,6 @@ def blank_pages(monkeypatch) -> None:
     from raofit.report import page
 
     monkeypatch.setattr(page, "_data_uri", lambda figure, image_format: "data:image/png;base64,")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quickly_compiled(request) -> None:
-    """Where numbers are not what is tested, programs are compiled without optimization, which takes a third less time.
-
-    So are those of the commands that such tests start, whose results they compare. Slow tests run what users run.
-    """
-    tests = Path(__file__).parent
-    folder = request.path.relative_to(tests).parts[0] if request.path.is_relative_to(tests) else "doctests"
-    is_quick = request.config.getoption("markexpr") == "not slow" and folder not in _ABOUT_NUMBERS
-    if is_quick != jax.config.read("jax_disable_most_optimizations"):
-        jax.config.update("jax_disable_most_optimizations", is_quick)
-        os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = str(is_quick)
-        jax.clear_caches()
 
 
 @pytest.fixture(scope="module", autouse=True)

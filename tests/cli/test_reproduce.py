@@ -26,6 +26,7 @@ def tiny():
     patch.undo()
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_resumes_from_its_finished_stages(capsys, tmp_path, monkeypatch, blank_pages):
     out = tmp_path / "study"
     command = ("reproduce", "epstein2022", "--quick", "--seed", 4)

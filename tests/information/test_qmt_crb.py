@@ -45,7 +45,7 @@ def test_documented_variance_of_the_pool_fraction(short, fisher, expected):
     assert bound[0, 0] == pytest.approx(expected, rel=1e-3)
 
 
-@pytest.mark.slow  # 1142 pulses
+@pytest.mark.slow  # a train as long as the published one
 def test_efficient_precision_in_white_matter(published):
     """Percent of the value at SNR 20 from 15 coefficients, and omega0 in rad/s, as an independent simulator has it."""
     model, basis = published

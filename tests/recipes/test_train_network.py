@@ -189,7 +189,13 @@ def test_every_setting_learns(changes):
     assert figures["rmse"] < 0.6 * figures["constant_rmse"]
 
 
-@pytest.mark.parametrize("model", [_black_box(), MonoExponentialT2([0.01, 0.04, 0.1])], ids=["black box", "t2"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(_black_box(), id="black box", marks=pytest.mark.slow),
+        pytest.param(MonoExponentialT2([0.01, 0.04, 0.1]), id="t2"),
+    ],
+)
 def test_models_of_any_kind(model):
     recipe = SMALL
     figures = _figures(train_network(model, recipe), "T2")

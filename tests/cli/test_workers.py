@@ -137,7 +137,7 @@ def test_a_task_that_ends_every_worker_is_named(cluster, monkeypatch):
     monkeypatch.setattr(_workers, "_PATIENCE_SECONDS", 0.3)
     with sharing(None, cluster.address) as there:
         tasks = [Task(f"number {number}", number) for number in range(6)]
-        with pytest.raises(RaofitError, match=r"number 3( or .*)?: this task ended 2 workers, one after"):
+        with pytest.raises(RaofitError, match=r"number 3( or .*)?: this task ended 2 workers, one after the other"):
             list(there(lambda number: os._exit(1) if number == 3 else number, tasks))
         with pytest.raises(RaofitError, match=r"no worker is left, and none came within 0.3 s; .*number 0"):
             list(there(str, tasks))

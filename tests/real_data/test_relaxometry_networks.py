@@ -40,7 +40,6 @@ def test_t1_of_a_head_by_a_network_trained_in_seconds(shared_data):
     assert np.nanmedian(network.estimate(voxels)["T1"]) == pytest.approx(1.2, abs=0.025 + 0.019)
 
 
-@pytest.mark.slow
 def test_t2_of_ten_tubes_by_a_network_trained_in_seconds(phantom):
     """A quarter of the usual training: every tube to 3 %."""
     maps, tubes = phantom

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from raofit.cli._bids_plan import Plan
+from raofit.cli._map_intervals import SIDES
 from raofit.core.errors import RaofitError
 from raofit.core.references import REFERENCES
 from raofit.core.status import Status
@@ -21,7 +22,7 @@ _OF_T1 = ("IRT1", "MTS", "VFA")
 _LISTS = ("EchoTime", "FlipAngle")
 _STANDARD = {"ADC": "ADC", "MTsat": "MTsat", "T1": "T1map", "T2": "T2map", "T2star": "T2starmap"}
 _UNITS = {"a.u.": "arbitrary", "mm²/s": "mm^2/s"}
-_KINDS = ("std", "lower", "upper")  # what ends the name of a map that belongs to another one
+_KINDS = ("std", *SIDES)  # what ends the name of a map that belongs to another one
 _ALGORITHMS = {"mle": "maximum likelihood", "dictionary": "dictionary matching", "network": "neural network"}
 
 

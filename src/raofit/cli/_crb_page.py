@@ -19,7 +19,6 @@ from raofit.io.provenance import provenance, readable, write_json
 from raofit.models import AbstractSignalModel, Compressed
 from raofit.noise import AbstractNoise
 from raofit.plot import style
-from raofit.plot.style import write_png
 from raofit.report import Badge, Figure, Paragraph, Report, Section, Table, write_report
 from raofit.report.blocks import Tone
 
@@ -125,7 +124,7 @@ def write_crb_folder(
             },
         }
         write_json(work / "crb.json", content | record)
-        write_png(work / "crb.png", figure)
+        style.write_png(work / "crb.png", figure)
         write_report(work / "report.html", _report(model, noise, precisions, shares, figure, record))
 
 

@@ -90,12 +90,14 @@ def summarize(
         inside = slab.status != Status.OUTSIDE_MASK
         for code, count in zip(*np.unique(slab.status[inside], return_counts=True), strict=True):
             counts[Status(int(code))] = counts.get(Status(int(code)), 0) + int(count)
-        is_usable = inside & (slab.status < Status.NON_FINITE)
-        values.append(slab.values[is_usable][::stride])
-        errors.append(slab.standard_errors[is_usable][::stride])
-        is_ok.append(slab.status[is_usable][::stride] == Status.OK)
+        sampled = np.unravel_index(
+            np.flatnonzero(inside & (slab.status < Status.NON_FINITE))[::stride], slab.status.shape
+        )  # places, not a strided view: that would keep every voxel of the slab
+        values.append(slab.values[sampled])
+        errors.append(slab.standard_errors[sampled])
+        is_ok.append(slab.status[sampled] == Status.OK)
         for name, array in slab.diagnostics.items():
-            noted.setdefault(name, []).append(array[is_usable][::stride])
+            noted.setdefault(name, []).append(array[sampled])
         if axis != _SLICES or slab.start <= shown < slab.stop:
             slices.append(_part(slab, shown - slab.start) if axis == _SLICES else slab)
     sample = np.concatenate(values)

@@ -38,7 +38,7 @@ PROTOCOLS = {
     "t1-vfa": {"flip_angles": np.deg2rad([2.0, 5.0, 10.0, 15.0, 20.0, 30.0]), "repetition_time": 0.015},
 }
 NETWORKS = ("ivim", "t2", "t1-ir")
-RATES = (0.01, 0.001)
+RATES = (0.02, 0.001)
 
 Row = tuple[str, ...]
 

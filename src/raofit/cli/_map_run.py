@@ -33,6 +33,7 @@ from raofit.cli._progress import progress_bar, say
 from raofit.core.errors import RaofitError
 from raofit.core.parameter import resolve_ranges
 from raofit.core.progress import Progress
+from raofit.core.status import FALSE_ALARM_RATE
 from raofit.core.tasks import RunTasks, in_this_process
 from raofit.engine import ResidualCheck, map_volume, slab_axis, slab_edges
 from raofit.io.claim import resume_folder
@@ -74,7 +75,7 @@ class MapOptions:
     snr: float | None = None
     seed: int = 0
     residual: bool = True
-    false_alarms: float = 0.01
+    false_alarms: float = FALSE_ALARM_RATE
     intervals: float | None = None
     fill: float = 0.0
     memory_bytes: int = 512 << 20

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from raofit.core.status import FALSE_ALARM_RATE
+
 _FLAG = Parameter(negative=())
 _DATA = Parameter(group="Data")
 _TRAINS = Parameter(group="Pulse trains (qmt, mrf-fisp, mrf-hybrid-state)")
@@ -43,7 +45,7 @@ def map_image(
     snr: Annotated[float | None, _ESTIMATOR] = None,
     seed: Annotated[int, _ESTIMATOR] = 0,
     residual: Annotated[bool, _OUTPUT] = True,
-    false_alarms: Annotated[float, _OUTPUT] = 0.01,
+    false_alarms: Annotated[float, _OUTPUT] = FALSE_ALARM_RATE,
     intervals: Annotated[float | None, _OUTPUT] = None,
     fill: Annotated[Literal["0", "nan"], _OUTPUT] = "0",
     memory: Annotated[int, _OUTPUT] = 512,

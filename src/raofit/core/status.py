@@ -5,6 +5,8 @@ import enum
 import numpy as np
 from jaxtyping import UInt8
 
+FALSE_ALARM_RATE = 0.02  # of voxels with a right model, marked as misfits unless the user says otherwise
+
 
 class Status(enum.IntEnum):
     """Outcome of estimating one voxel; `.sentence` says it in words. Codes are stable across versions.

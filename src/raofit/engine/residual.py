@@ -8,14 +8,13 @@ import numpy as np
 import scipy.special
 from jaxtyping import Float, Inexact
 
-from raofit.core.status import with_misfit
+from raofit.core.status import FALSE_ALARM_RATE, with_misfit
 from raofit.estimators.estimate import Estimate
 from raofit.models import AbstractSignalModel
 from raofit.noise import NOISE_MODELS
 from raofit.noise.sigma_estimation import magnitude_variance_factor
 from raofit.noise.squared_residual import magnitude_sum_limit
 
-FALSE_ALARM_RATE = 0.01
 _SMALLEST_BATCH = 256
 _AT_ONCE_VALUES = 1 << 24  # simulated samples held at once
 

@@ -41,6 +41,7 @@ _ACCELERATOR_CHUNK = 1_048_576
 _ACCELERATOR_LANES = 131_072
 _ROUGH_TOLERANCE = 2e-3
 _ROUGH_ITERATIONS = 30
+_CLOSED_FORM_ITERATIONS = 3
 
 
 class _Ending(NamedTuple):
@@ -300,8 +301,9 @@ def _fit(
         return (total, is_best.reshape(-1)), None
 
     rules = [(settings.max_iterations, settings.tolerance)]
-    if n_regions > 1:  # a look at each candidate decides between mirror images, a rough fit between regions
-        rules = [(1 if settings.is_mirrored else _ROUGH_ITERATIONS, _ROUGH_TOLERANCE), *rules]
+    if n_regions > 1:  # what decides: a rough fit of regions, a few steps of closed forms, a look at mirrors
+        n_steps = 1 if settings.is_mirrored else _CLOSED_FORM_ITERATIONS if matched is None else _ROUGH_ITERATIONS
+        rules = [(n_steps, _ROUGH_TOLERANCE), *rules]
     limits, tolerances = (jnp.array(column) for column in zip(*rules, strict=True))
     first = unsolved(coordinates.T, objective.n_notes)
     (found, _), _ = jax.lax.scan(
@@ -327,7 +329,7 @@ def _candidates(
 ) -> Float[Array, "candidate voxel parameter"]:
     """Where fits begin; a given start that is NaN is replaced by the best match of the first region."""
     if given is None:
-        return jax.vmap(model.closed_form)(rows)[None] if matched is None else matched
+        return jnp.moveaxis(jax.vmap(model.closed_form_starts)(rows), 1, 0) if matched is None else matched
     candidates = given[None]
     if settings.is_mirrored:
         candidates = jnp.moveaxis(jax.vmap(model.mirror_images)(given), 1, 0)

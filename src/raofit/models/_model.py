@@ -87,6 +87,10 @@ class AbstractSignalModel(eqx.Module):
         """A fast estimate without iteration, as the start of a fit; models that have one set `has_closed_form`."""
         raise RaofitError(f"model `{self.name}` has no closed-form estimate; start the fit from a dictionary")
 
+    def closed_form_starts(self, measurement: Inexact[Array, " measurement"]) -> Float[Array, "start parameter"]:
+        """Where a fit may begin; of several, that which explains the measurement best within the bounds of the fit."""
+        return self.closed_form(measurement)[None]
+
     @property
     def parameter_names(self) -> tuple[str, ...]:
         """Parameter names in the order of every last axis."""

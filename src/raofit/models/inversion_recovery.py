@@ -141,9 +141,19 @@ class InversionRecovery(AbstractSignalModel):
     def closed_form(self, measurement: Float[Array, " measurement"]) -> Float[Array, " parameter"]:
         """The best of a grid of T1, with a + b·exp(−TI/T1) by linear least squares on each [barral2010].
 
-        Of a magnitude, every sign pattern is tried too: negative before some inversion time and positive after it. So
-        the fit begins at the right one of the many local optima that magnitudes have.
+        Of a magnitude, every sign pattern is tried too: negative before some inversion time and positive after it.
         """
+        starts, left = self._lines(measurement)
+        return starts[jnp.argmin(left)]
+
+    def closed_form_starts(self, measurement: Float[Array, " measurement"]) -> Float[Array, "start parameter"]:
+        """The best line of every sign pattern: magnitudes have a local optimum for many of them."""
+        return self._lines(measurement)[0]
+
+    def _lines(
+        self, measurement: Float[Array, " measurement"]
+    ) -> tuple[Float[Array, "pattern parameter"], Float[Array, " pattern"]]:
+        """The best line of each sign pattern, and the sum of squares it leaves."""
         times = jnp.asarray(self.inversion_times, dtype=measurement.dtype)
         grid = jnp.asarray(np.geomspace(*T1.bounds, _GRID), dtype=measurement.dtype)
         decay = jnp.exp(-times / grid[:, None])
@@ -158,13 +168,15 @@ class InversionRecovery(AbstractSignalModel):
         slopes = (centered @ patterns.T) / jnp.where(spread > 0, spread, 1.0)[:, None]
         variance = jnp.sum(jnp.square(patterns - jnp.mean(patterns, axis=1, keepdims=True)), axis=1)
         left = variance - jnp.square(slopes) * spread[:, None]
-        best, pattern = jnp.unravel_index(jnp.argmin(left), left.shape)
-        slope = slopes[best, pattern]
-        offset = jnp.mean(patterns[pattern]) - slope * jnp.mean(decay[best])
+        best = jnp.argmin(left, axis=0)
+        each = jnp.arange(len(patterns))
+        slope = slopes[best, each]
+        offset = jnp.mean(patterns, axis=1) - slope * jnp.mean(decay[best], axis=1)
         offset = jnp.where(jnp.abs(offset) > 1e-6 * jnp.abs(slope), offset, 1e-6 * jnp.abs(slope) + 1e-30)
         amplitude = jnp.abs(offset) if self.polarity == "magnitude" else jnp.maximum(offset, 0.0)
-        if self.repetition_time is None:
-            return jnp.stack([amplitude, grid[best], -slope / offset])
-        repetition = jnp.mean(jnp.asarray(self.repetition_time, dtype=measurement.dtype))
-        share = 1.0 + jnp.exp(-repetition / grid[best])
-        return jnp.stack([amplitude / share, grid[best], -0.5 * share * slope / offset])
+        inversion = -slope / offset
+        if self.repetition_time is not None:
+            repetition = jnp.mean(jnp.asarray(self.repetition_time, dtype=measurement.dtype))
+            share = 1.0 + jnp.exp(-repetition / grid[best])
+            amplitude, inversion = amplitude / share, 0.5 * share * inversion
+        return jnp.stack([amplitude, grid[best], inversion], axis=-1), left[best, each]

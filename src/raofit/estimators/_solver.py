@@ -9,7 +9,8 @@ Steps of one iteration (`_iterate`), all lanes in lockstep, one array element ea
 3. evaluate objective, gradient and curvature at the trial point; accept it unless the objective rises.
 4. `_next_damping`: λ follows the ratio of actual to predicted decrease.
 5. a lane is done when the decrease that an (almost) undamped step over the free set could bring, ½ gᵀH⁻¹g, is below
-   the tolerance or the rounding of the objective, so a minimum on a bound counts as converged.
+   the tolerance or the rounding of the objective, so a minimum on a bound counts as converged; so does a point that
+   rounding made lower than all around it, from which many steps in a row were refused.
 
 After every iteration `_refill` writes the finished lanes to the results and hands them the next problems, so a slow
 voxel occupies one lane and holds up nobody.
@@ -27,6 +28,7 @@ from raofit.core.small_matrices import LowerTriangle, Vector, factorize, solve
 _FIRST_DAMPING = 1e-2
 _LEAST_DAMPING = 1e-7
 _UNDAMPED = 0.1
+_STUCK = 10.0
 _DAMPING_LIMIT = 1e8
 _LARGEST_MOVE = 0.25
 _LEAST_PIVOT = 1e-6
@@ -199,7 +201,9 @@ def _iterate(evaluate: Callable, lanes: _Lanes, box: tuple[Array, Array], tolera
     is_known = jnp.isfinite(lanes.at.objective)
     within_reach = jnp.maximum(tolerance, 16.0 * jnp.finfo(trial.dtype).eps * jnp.abs(lanes.at.objective))
     is_at_rounding = jnp.abs(actual) <= rounding
-    is_settled = (possible * (1.0 + lanes.damping) < within_reach) & ((lanes.damping <= _UNDAMPED) | is_at_rounding)
+    reachable = possible * (1.0 + lanes.damping)
+    is_settled = (reachable < within_reach) & ((lanes.damping <= _UNDAMPED) | is_at_rounding)
+    is_settled |= (reachable <= rounding) & (lanes.damping > _STUCK)
     damping = _next_damping(lanes.damping, is_better, actual, predicted)
     return _Lanes(
         problem=lanes.problem,

@@ -26,6 +26,7 @@ from raofit.estimators.maximum_likelihood import MaximumLikelihood
 from raofit.estimators.one_step import OneStep
 from raofit.estimators.profile_objective import ProfileObjective
 from raofit.information.crb import crb
+from raofit.io.text_formats import count_of
 from raofit.noise.sigma_estimation import sigma_from_background, sigma_from_repeats
 from raofit.report import Paragraph, Snippet
 from raofit.report.methods import listed, methods_blocks
@@ -46,11 +47,10 @@ def map_methods(
     names = listed([with_unit(parameter) for parameter in chosen.parameters])
     n_measurements = found.series.shape[3]
     kind = "complex coefficients" if found.is_complex else "volumes"
-    what = (
-        f"Maps of {names} were estimated voxel by voxel, without spatial regularization, from {n_measurements} {kind}"
-    )
+    what = f"Maps of {names} were estimated voxel by voxel, without spatial regularization"
+    where = count_of(summary.n_voxels, "voxel")
     sentences = [
-        f"{what}, in {summary.n_voxels} voxels from {n_measurements} {kind}.",
+        f"{what}, in {where} from {n_measurements} {kind}.",
         *model_sentences(found.model),
         _noise_sentence(level, chosen),
         *_estimator_sentences(chosen, limits),

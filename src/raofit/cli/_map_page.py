@@ -25,6 +25,7 @@ from raofit.core.status import Status
 from raofit.engine import ResidualCheck
 from raofit.information.identifiability import Precision, Verdict, attainable_precision, prior_standard_deviation
 from raofit.io.provenance import readable
+from raofit.io.text_formats import count_of
 from raofit.plot import style
 from raofit.plot.maps import plot_histograms, plot_parameter_maps, plot_status_map
 from raofit.report import Badge, Figure, Paragraph, Report, Section, Table, Viewer
@@ -120,7 +121,7 @@ def _in_short(chosen, level, summary, concerns) -> list:
     share = n_good / max(summary.n_voxels, 1)
     blocks: list = [
         Paragraph(
-            f"{n_good} of {summary.n_voxels} voxels in the mask ({share:.1%}) have an estimate, "
+            f"{n_good} of {count_of(summary.n_voxels, 'voxel')} in the mask ({share:.1%}) have an estimate, "
             f"{summary.counts.get(Status.OK, 0)} of them without any reservation. {_capital(level.sentence)}; "
             f"the median SNR is {level.snr:.3g}."
         )

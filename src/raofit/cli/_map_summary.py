@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, UInt8
 from raofit.core.parameter import Parameter
 from raofit.core.status import Status
 from raofit.engine import Slab, slab_axis
-from raofit.io.text_formats import count_of
+from raofit.io.text_formats import count_of, share_of
 from raofit.plot.maps import fullest_slice
 
 _SAMPLE_VOXELS = 1_000_000
@@ -73,7 +73,7 @@ class MapSummary:
         for status, count in self.counts.items():
             if status is not Status.OK:
                 voxels = count_of(count, "voxel")
-                lines.append(f"{voxels} ({count / self.n_voxels:.1%}) {status.name}: {status.sentence}")
+                lines.append(f"{voxels} ({share_of(count, self.n_voxels)}) {status.name}: {status.sentence}")
         return lines
 
 

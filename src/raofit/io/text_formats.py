@@ -85,6 +85,20 @@ def count_of(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def share_of(count: float, total: float) -> str:
+    """A share in percent; a few are not none, and all but a few not all.
+
+    Examples
+    --------
+    >>> share_of(1, 4), share_of(1, 3000), share_of(2999, 3000), share_of(0, 0)
+    ('25.0%', '< 0.1%', '> 99.9%', '0.0%')
+    """
+    share = count / total if total else 0.0
+    if 0 < share < 0.0005:
+        return "< 0.1%"
+    return "> 99.9%" if 0.9995 <= share < 1 else f"{share:.1%}"
+
+
 def in_backticks(names: Sequence[str]) -> str:
     """Names of a file as a message shows them: the first ones, in backticks."""
     words = [f"`{plain(name)}`" for name in names[:_MOST_NAMES]]

@@ -172,6 +172,7 @@ def test_bounds_and_noise_maps(scan, capsys, tmp_path):
         "--bounds", "ADC=0:0.001", "--out", tmp_path / "out",
     )  # fmt: skip
     assert code == 0
+    assert "12.5% of the voxels have no estimate" in (tmp_path / "out" / "report.html").read_text()
     status, values = load(tmp_path / "out" / "status.nii.gz"), load(tmp_path / "out" / "ADC.nii.gz")
     assert np.all(status[0] == Status.NO_SIGMA)
     assert values.max() == np.float32(0.001)

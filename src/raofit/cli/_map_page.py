@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _MANY_ON_BOUND = 0.05
 _MANY_LOST = 0.25
+_MANY_WITHOUT = 0.05
 _HUGE = 1e30  # shows an infinite standard error as one beyond the colors
 _TAIL = 5.0  # interquartile ranges from the median
 
@@ -88,6 +89,10 @@ def doubts(
 ) -> list[str]:
     """Sentences about parameters that should not be trusted, and why; empty if there are none."""
     found = list(chosen.warnings)
+    n_without = sum(count for status, count in summary.counts.items() if not status.is_usable)
+    if n_without > _MANY_WITHOUT * summary.n_voxels:
+        share = share_of(n_without, summary.n_voxels)
+        found.append(f"{share} of the voxels have no estimate (see the status map).")
     of_unseen = (Status.OUT_OF_RANGE, Status.OUT_OF_RANGE_MISFIT)
     unseen = sum(summary.counts.get(status, 0) for status in of_unseen) / max(summary.n_voxels, 1)
     if unseen > _MANY_ON_BOUND:

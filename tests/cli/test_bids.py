@@ -194,6 +194,10 @@ def no_description(root):
     (root / "dataset_description.json").unlink()
 
 
+def damaged_description(root):
+    (root / "dataset_description.json").write_text("{")
+
+
 def another_shape(root):
     image = root / "sub-01" / "anat" / "sub-01_flip-2_VFA.nii.gz"
     save(image, load(image)[..., :1])
@@ -245,6 +249,7 @@ def wrong(name, change, *options):
     ("change", "options", "words"),
     [
         wrong("no data set", no_description, "study: this is not a BIDS data set, it has no dataset_description.json;"),
+        wrong("description", damaged_description, r"^raofit: \S*dataset_description\.json: this is not valid JSON"),
         wrong("nothing", no_series, "study: nothing to map, expected series of IRT1, MEGRE, MESE, MTS, VFA, dwi"),
         wrong("shape", another_shape, r"sub-01: .*flip-2_VFA\.nii\.gz: the image has 4×3×1 voxels but .* has 4×3×2"),
         wrong("percent", percent, r"expected B1 over the nominal one .*found a median of 90; divide a map in percent"),

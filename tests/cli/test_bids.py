@@ -161,6 +161,11 @@ def test_the_group_table(mapped, capsys):
     assert dictionary["ADC_median"]["Units"] == "mm^2/s"
     (out / "group_maps.tsv").unlink()
     (out / "group_maps.json").unlink()
+    content = (out / "sub-02" / "dwi" / "sub-02_ADC.json").read_text()
+    (out / "sub-02" / "dwi" / "sub-02_ADC.json").write_text("[]")
+    code, _, err = run(capsys, "bids", root, out, "group")
+    (out / "sub-02" / "dwi" / "sub-02_ADC.json").write_text(content)
+    assert (code, "sub-02_ADC.json: expected the sidecar of a map; map the subject again" in err) == (2, True)
 
 
 def test_names_and_sidecars_follow_the_rules_of_bids(mapped):
@@ -189,6 +194,10 @@ def no_description(root):
     (root / "dataset_description.json").unlink()
 
 
+def damaged_description(root):
+    (root / "dataset_description.json").write_text("{")
+
+
 def another_shape(root):
     image = root / "sub-01" / "anat" / "sub-01_flip-2_VFA.nii.gz"
     save(image, load(image)[..., :1])
@@ -213,6 +222,21 @@ def words_for_numbers(root):
     bids_data.write(root / "VFA.json", {"RepetitionTimeExcitation": "short"})
 
 
+def a_link_to_nowhere(root):
+    sidecar = root / "sub-01" / "anat" / "sub-01_flip-2_VFA.json"
+    sidecar.unlink()
+    sidecar.symlink_to(root / "nowhere.json")
+
+
+def true_for_a_number(root):
+    bids_data.write(root / "VFA.json", {"RepetitionTimeExcitation": True})
+
+
+def one_volume(root):
+    for flip in (2, 3):
+        (root / "sub-01" / "anat" / f"sub-01_flip-{flip}_VFA.nii.gz").unlink()
+
+
 def nothing(root):
     pass
 
@@ -225,11 +249,15 @@ def wrong(name, change, *options):
     ("change", "options", "words"),
     [
         wrong("no data set", no_description, "study: this is not a BIDS data set, it has no dataset_description.json;"),
+        wrong("description", damaged_description, r"^raofit: \S*dataset_description\.json: this is not valid JSON"),
         wrong("nothing", no_series, "study: nothing to map, expected series of IRT1, MEGRE, MESE, MTS, VFA, dwi"),
         wrong("shape", another_shape, r"sub-01: .*flip-2_VFA\.nii\.gz: the image has 4×3×1 voxels but .* has 4×3×2"),
         wrong("percent", percent, r"expected B1 over the nominal one .*found a median of 90; divide a map in percent"),
         wrong("output", own_output, r"out: expected a data set of maps that raofit made, found something else; choose"),
         wrong("number", words_for_numbers, r"expected numbers as `RepetitionTimeExcitation`, found \['short'"),
+        wrong("true", true_for_a_number, r"expected numbers as `RepetitionTimeExcitation`, found \[True"),
+        wrong("link", a_link_to_nowhere, r"flip-2_VFA\.json: the file could not be read \(no such file or directory\)"),
+        wrong("one", one_volume, r"flip-1_VFA\.nii\.gz: the only volume of sub-01_VFA, .* that differ in flip-"),
         wrong("label", nothing, "--participant-label", "9", r"--participant-label 9: .* has no sub-9; it has 01"),
         wrong("suffix", nothing, "--model", "T1w=t2", r"--model T1w=t2: expected SUFFIX=MODEL with one of IRT1, MEGRE"),
         wrong("model", nothing, "--model", "VFA=t3", r"--model t3: expected one of adc, "),
@@ -250,6 +278,17 @@ def test_faults(capsys, tmp_path, change, options, words):
     assert re.search(words, err), err
     assert files(root) == before
     assert (root / "out").exists() == (change is own_output)
+
+
+def test_the_series_that_fails_is_named(capsys, tmp_path):
+    """A repetition time in milliseconds is seen where the series is mapped, and messages about it name no file."""
+    root = bids_data.dataset(tmp_path / "study")
+    bids_data.write(root / "VFA.json", {"RepetitionTimeExcitation": 15})
+    bids_data.add_vfa(root / "sub-01", "sub-01")
+    code, _, err = run(capsys, "bids", root, root / "out", "participant")
+    assert code == 2
+    assert "1 of 1 failed; sub-01_VFA: `repetition_time`: expected 0.001 to 5 s, got 15; a repetition time in ms" in err
+    assert not (root / "out").exists()
 
 
 def test_intervals(capsys, tmp_path):

@@ -104,7 +104,9 @@ def test_sidecars_say_how_to_repeat_the_run(scan):
 def test_the_report_stands_alone_and_says_what_happened(scan):
     folder, _, mask = scan
     page = (folder / "out" / "report.html").read_text()
-    assert f"of {mask.sum()} voxels in the mask" in page
+    assert f"of {mask.sum()} voxels of the mask" in page
+    assert page.count("from 6 volumes") == 1
+    assert "under Rician noise" in page
     assert "Cramér-Rao bound" in page
     assert page.count("data:image/") >= 4
     assert "http://" not in page.replace("http://www.w3.org", "")
@@ -170,6 +172,7 @@ def test_bounds_and_noise_maps(scan, capsys, tmp_path):
         "--bounds", "ADC=0:0.001", "--out", tmp_path / "out",
     )  # fmt: skip
     assert code == 0
+    assert "12.5% of the voxels have no estimate" in (tmp_path / "out" / "report.html").read_text()
     status, values = load(tmp_path / "out" / "status.nii.gz"), load(tmp_path / "out" / "ADC.nii.gz")
     assert np.all(status[0] == Status.NO_SIGMA)
     assert values.max() == np.float32(0.001)

@@ -90,7 +90,7 @@ def test_masked_background_is_ignored():
 def test_no_background_is_said():
     with pytest.raises(RaofitError, match="no voxel is positive"):
         sigma_from_background(np.zeros((10, 3)))
-    with pytest.raises(RaofitError, match="voxels behave like noise"):
+    with pytest.raises(RaofitError, match="expected 30 voxels or more that behave like noise, found"):
         sigma_from_background(np.full((10, 3), 5.0))
 
 

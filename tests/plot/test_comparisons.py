@@ -78,4 +78,5 @@ def test_nice_limits_ignore_a_few_outliers_and_round_outward():
     assert (low, high) == pytest.approx((0.11, 0.49), abs=0.011)
     assert nice_limits(np.array([np.nan])) == (0.0, 1.0)
     low, high = nice_limits(np.full(5, 3.0))
-    assert low < 3.0 < high
+    assert (low, high) == pytest.approx((2.97, 3.03))  # two different labels in three digits
+    assert nice_limits(np.zeros(4)) == (0.0, 1.0)

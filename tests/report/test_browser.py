@@ -170,6 +170,11 @@ def test_the_maps_of_a_real_scan_move(browser, shared_data, tmp_path):
     maps = mapped(tmp_path, image, "--bval", b_values, "--mask", mask)
     for width in WIDTHS:
         drive(Page(browser, maps, width), maps, width)
+    touch(Page(browser, maps, "phone"), maps)
+    page = Page(browser, maps)
+    page.click("[data-part=hold]")
+    press(page, maps)
+    page.require_quiet()
 
 
 def drive(page, maps, width):
@@ -205,11 +210,8 @@ def drive(page, maps, width):
     page.require_quiet()
 
 
-def test_a_tap_or_a_pointer_moves_the_cursor(browser, maps):
-    from selenium.webdriver.common.action_chains import ActionChains
-    from selenium.webdriver.common.by import By
-
-    page = Page(browser, maps, "phone")
+def touch(page, maps):
+    """A tap moves the cursor, and two fingers magnify."""
     before = page.voxel()
     page.run("document.querySelectorAll('[data-map]')[1].scrollIntoView({ block: 'center', behavior: 'instant' })")
     box = page.run("return document.querySelectorAll('[data-map]')[1].getBoundingClientRect().toJSON()")
@@ -220,13 +222,44 @@ def test_a_tap_or_a_pointer_moves_the_cursor(browser, maps):
     assert page.voxel() != before
     page.require_readings(maps)
     page.wait("document.querySelector('[data-part=spoken]').textContent")
-    assert "ADC" in page.text("[data-part=spoken]")
+    assert page.text("[data-part=colors-of]").partition(" ")[0] in page.text("[data-part=spoken]")
     fingers = [{"x": at["x"] + offset, "y": at["y"]} for offset in (0, 20)]
     page.send("Input.dispatchTouchEvent", type="touchStart", touchPoints=fingers)
     page.send("Input.dispatchTouchEvent", type="touchMove", touchPoints=[fingers[0], {**at, "x": at["x"] + 40}])
     page.send("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
     page.wait("true")
     assert page.text("[data-part=zoom-words]") == "2×"  # the fingers are twice as far apart
+
+
+def press(page, maps):
+    """Keys on the second map: the cursor, the slice, the magnification, what is seen of it, and the hold."""
+    from selenium.webdriver.common.keys import Keys
+
+    page.run("document.querySelectorAll('[data-map]')[1].focus()")
+    before = np.array(page.voxel())
+    page.keys(Keys.ARROW_RIGHT)
+    page.keys(Keys.ARROW_UP)
+    assert np.abs(np.array(page.voxel()) - before).tolist() == [1, 1, 0]
+    page.set("slice", 0)
+    page.keys(Keys.PAGE_UP)
+    assert page.voxel()[2] == 1
+    page.require_readings(maps)
+    page.keys("+", "+")
+    assert page.text("[data-part=zoom-words]") == "2.3×"
+    seen = page.pixels()
+    page.keys(Keys.SHIFT + Keys.ARROW_LEFT + Keys.NULL)
+    assert page.pixels() != seen
+    page.keys("0", " ")
+    assert page.text("[data-part=zoom-words]") == "1×"
+    page.wait("document.querySelector('[data-part=spoken]').textContent")
+
+
+def test_a_tap_or_a_pointer_moves_the_cursor(browser, maps):
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.by import By
+
+    page = Page(browser, maps, "phone")
+    touch(page, maps)
 
     page = Page(browser, maps, "desktop")
     found = browser.find_elements(By.CSS_SELECTOR, "[data-map]")
@@ -284,23 +317,7 @@ def test_keys_reach_and_do_everything(browser, maps):
     assert set(page.run(f"return {parts}")) <= set(reached)
     assert {"quantity", "shows", "SUMMARY", "BUTTON"} <= set(reached)
     assert reached.count("map") == page.run("return document.querySelectorAll('[data-panel]:not([hidden])').length")
-    page.run("document.querySelectorAll('[data-map]')[1].focus()")
-    before = np.array(page.voxel())
-    page.keys(Keys.ARROW_RIGHT)
-    page.keys(Keys.ARROW_UP)
-    assert np.abs(np.array(page.voxel()) - before).tolist() == [1, 1, 0]
-    page.set("slice", 0)
-    page.keys(Keys.PAGE_UP)
-    assert page.voxel()[2] == 1
-    page.require_readings(maps)
-    page.keys("+", "+")
-    assert page.text("[data-part=zoom-words]") == "2.3×"
-    seen = page.pixels()
-    page.keys(Keys.SHIFT + Keys.ARROW_LEFT + Keys.NULL)
-    assert page.pixels() != seen
-    page.keys("0", " ")
-    assert page.text("[data-part=zoom-words]") == "1×"
-    page.wait("document.querySelector('[data-part=spoken]').textContent")
+    press(page, maps)
     assert page.text("[data-part=colors-of]") == "ADC (10⁻³ mm²/s)"
     page.require_quiet()
 

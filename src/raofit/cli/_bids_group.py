@@ -43,6 +43,8 @@ def write_group_table(options: BidsOptions) -> Path:
             name = parse_name(sidecar.name)
             if name is not None:
                 content = read_json(sidecar)
+                if not isinstance(content, Mapping):
+                    raise FileError(f"{sidecar}: expected the sidecar of a map; map the subject again with --force")
                 _add(row, columns, _column(name), content)
         if len(row) > len(_LABELS):
             rows.append(row)

@@ -94,6 +94,8 @@ def plan_map(collection: Collection, options: "BidsOptions") -> Plan | None:
         key, values = _setting(LISTED[field], collection, root, found)
         metadata[key] = values
         settings[_OPTIONS[field]] = ",".join(repr(value) for value in values)
+    if collection.datatype == "anat":
+        _require_several(collection, metadata)
     if b1 is not None:
         _require_relative(b1, collection)
     settings |= {
@@ -177,13 +179,30 @@ def _setting(
     numbers = [number for value in stated for number in (value if isinstance(value, list) else [value])]
     key = next(key for key in keys if any(key in metadata for metadata in found))
     try:
-        values = [float(number) for number in numbers]
+        values = [_number(number, listed) for number in numbers]
     except (TypeError, ValueError, OverflowError):
         values = []
     if not values:
         raise ProtocolError(f"{image}: expected numbers as `{key}`, found {shown(numbers)}; correct the sidecars")
     checked(np.array(values), f"the sidecars of {image}", listed)
     return key, values
+
+
+def _number(stated: Any, listed: Listed) -> float:
+    """A number, quoted or not; `true` is one only where it means that something is on."""
+    if isinstance(stated, bool) and not listed.is_state:
+        raise TypeError("expected a number")
+    return float(stated)
+
+
+def _require_several(collection: Collection, metadata: Mapping[str, list]) -> None:
+    """Raise `FileError` for a series of one volume."""
+    if len(collection.images) == 1 and all(len(values) == 1 for values in metadata.values()):
+        differing = "- and ".join(SERIES_ENTITIES[collection.name.suffix])
+        raise FileError(
+            f"{collection.images[0]}: the only volume of {collection.name}, and a map takes more; expected others "
+            f"that differ in {differing}-"
+        )
 
 
 def _require_relative(b1: Path, collection: Collection) -> None:

@@ -92,7 +92,7 @@ def map_dataset(options: BidsOptions, run: RunTasks) -> None:
         try:
             n_finished += _map_visit(visit, options, run)
         except RaofitError as error:
-            failures.append(f"{visit}: {error}")
+            failures.append(str(error) if str(error).startswith(f"{visit}_") else f"{visit}: {error}")
             if len(visits) > 1:
                 say(failures[-1])
     for folder in (options.out / _UNFINISHED, *([] if existed else [options.out])):
@@ -130,7 +130,11 @@ def _map_visit(visit: Visit, options: BidsOptions, run: RunTasks) -> bool:
                 name = plan.collection.name
                 say(f"{name}: {plan.model}")
                 maps = unfinished / str(name)
-                for sentence in make_maps(map_options(plan, maps), run):
+                try:
+                    sentences = make_maps(map_options(plan, maps), run)
+                except RaofitError as error:
+                    raise RaofitError(f"{name}: {error}") from error
+                for sentence in sentences:
                     print(f"{name}: {sentence}")
                 file_maps(maps, work, plan, is_shared=is_shared)
             _describe(options)  # before the first subject appears: only a described folder is continued

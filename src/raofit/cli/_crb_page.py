@@ -189,9 +189,9 @@ def short_protocol(model: AbstractSignalModel) -> dict[str, np.ndarray | str]:
     }
 
 
-def precision_table(precisions: Sequence[Precision], caption: str) -> Table:
-    """The precision rows as a report table."""
-    return Table(HEADER, precision_rows(precisions), caption)
+def precision_table(precisions: Sequence[Precision], caption: str, *, value: str = "true value") -> Table:
+    """The precision rows as a report table; `value` is the heading of the values the bound is of."""
+    return Table([value if name == "true value" else name for name in HEADER], precision_rows(precisions), caption)
 
 
 def _report(model, noise, precisions, shares, figure, record) -> Report:

@@ -138,9 +138,10 @@ def likelihood_fit(
 
 def _maximum_likelihood(found: MapInput, bounds: Bounds, options: "MapOptions") -> ChosenEstimator:
     model, noise_name, network = found.model, found.noise_name, found.network
+    noise_words = noise_name.replace("gaussian", "Gaussian").replace("rician", "Rician")
     sentence = (
-        f"Maximum likelihood under {noise_name} noise: nearly unbiased where a parameter is well determined and inside "
-        "its bounds, and as scattered as the data are."
+        f"Maximum likelihood under {noise_words} noise: nearly unbiased where a parameter is well determined and "
+        "inside its bounds, and as scattered as the data are."
     )
     if model.has_complex_amplitude:
         sentence += " It is a non-linear least-squares fit; the complex M0 is eliminated."

@@ -26,6 +26,7 @@ from raofit.estimators.maximum_likelihood import MaximumLikelihood
 from raofit.estimators.one_step import OneStep
 from raofit.estimators.profile_objective import ProfileObjective
 from raofit.information.crb import crb
+from raofit.io.text_formats import count_of, share_of
 from raofit.noise.sigma_estimation import sigma_from_background, sigma_from_repeats
 from raofit.report import Paragraph, Snippet
 from raofit.report.methods import listed, methods_blocks
@@ -46,11 +47,10 @@ def map_methods(
     names = listed([with_unit(parameter) for parameter in chosen.parameters])
     n_measurements = found.series.shape[3]
     kind = "complex coefficients" if found.is_complex else "volumes"
-    what = (
-        f"Maps of {names} were estimated voxel by voxel, without spatial regularization, from {n_measurements} {kind}"
-    )
+    what = f"Maps of {names} were estimated voxel by voxel, without spatial regularization"
+    where = count_of(summary.n_voxels, "voxel")
     sentences = [
-        f"{what}, in {summary.n_voxels} voxels from {n_measurements} {kind}.",
+        f"{what}, in {where} from {n_measurements} {kind}.",
         *model_sentences(found.model),
         _noise_sentence(level, chosen),
         *_estimator_sentences(chosen, limits),
@@ -106,9 +106,8 @@ def _precise(keys: Sequence[str]) -> list[str]:
 
 
 def _status_sentences(check: ResidualCheck | None, summary: MapSummary) -> list[str]:
-    n_voxels = max(summary.n_voxels, 1)
     shares = [
-        f"{count / n_voxels:.1%} {status.name.replace('_', ' ').lower()}"
+        f"{share_of(count, summary.n_voxels)} {status.name.replace('_', ' ').lower()}"
         for status, count in summary.counts.items()
         if status is not Status.OK
     ]
@@ -118,5 +117,6 @@ def _status_sentences(check: ResidualCheck | None, summary: MapSummary) -> list[
         cites = cited(cited_keys(type(check)))
         sentences.append(f"The fit of each voxel was tested by its reduced chi-square ({test}){cites}.")
     marked = f"; the others were marked: {listed(shares)}" if shares else ""
-    sentences.append(f"{summary.counts.get(Status.OK, 0) / n_voxels:.1%} of the voxels had no reservation{marked}.")
+    share = share_of(summary.counts.get(Status.OK, 0), summary.n_voxels)
+    sentences.append(f"{share} of the voxels had no reservation{marked}.")
     return sentences

@@ -25,6 +25,7 @@ from raofit.core.status import Status
 from raofit.engine import ResidualCheck
 from raofit.information.identifiability import Precision, Verdict, attainable_precision, prior_standard_deviation
 from raofit.io.provenance import readable
+from raofit.io.text_formats import count_of, share_of
 from raofit.plot import style
 from raofit.plot.maps import plot_histograms, plot_parameter_maps, plot_status_map
 from raofit.report import Badge, Figure, Paragraph, Report, Section, Table, Viewer
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 _MANY_ON_BOUND = 0.05
 _MANY_LOST = 0.25
+_MANY_WITHOUT = 0.05
 _HUGE = 1e30  # shows an infinite standard error as one beyond the colors
 _TAIL = 5.0  # interquartile ranges from the median
 
@@ -69,7 +71,7 @@ def map_report(
             f"estimates of the voxels without reservation and {noise_level}, beside the spread of the "
             "parameter's typical range."
         )
-        sections.append(Section("Attainable precision", [precision_table(precisions, caption)]))
+        sections.append(Section("Attainable precision", [precision_table(precisions, caption, value="median")]))
     if chosen.network is not None:
         sections.append(Section("Card of the network", card_blocks(chosen.network)))
     sections.append(Section("How it was done", _method(model, level, chosen, limits, shared)))
@@ -87,6 +89,10 @@ def doubts(
 ) -> list[str]:
     """Sentences about parameters that should not be trusted, and why; empty if there are none."""
     found = list(chosen.warnings)
+    n_without = sum(count for status, count in summary.counts.items() if not status.is_usable)
+    if n_without > _MANY_WITHOUT * summary.n_voxels:
+        share = share_of(n_without, summary.n_voxels)
+        found.append(f"{share} of the voxels have no estimate (see the status map).")
     of_unseen = (Status.OUT_OF_RANGE, Status.OUT_OF_RANGE_MISFIT)
     unseen = sum(summary.counts.get(status, 0) for status in of_unseen) / max(summary.n_voxels, 1)
     if unseen > _MANY_ON_BOUND:
@@ -117,12 +123,11 @@ def doubts(
 
 def _in_short(chosen, level, summary, concerns) -> list:
     n_good = sum(count for status, count in summary.counts.items() if status.is_usable)
-    share = n_good / max(summary.n_voxels, 1)
+    n_ok, voxels = summary.counts.get(Status.OK, 0), count_of(summary.n_voxels, "voxel")
     blocks: list = [
         Paragraph(
-            f"{n_good} of {summary.n_voxels} voxels in the mask ({share:.1%}) have an estimate, "
-            f"{summary.counts.get(Status.OK, 0)} of them without any reservation. {_capital(level.sentence)}; "
-            f"the median SNR is {level.snr:.3g}."
+            f"There is an estimate in {n_good} of {voxels} of the mask ({share_of(n_good, summary.n_voxels)}), in "
+            f"{n_ok} of them without any reservation. {_capital(level.sentence)}; the median SNR is {level.snr:.3g}."
         )
     ]
     blocks += [Paragraph(f"Do not trust blindly: {sentence}", "warning") for sentence in concerns]
@@ -215,7 +220,7 @@ def _status(summary) -> list:
     for status, count in summary.counts.items():
         tone = "good" if status is Status.OK else "warning" if status.is_usable else "bad"
         badge = Badge(status.name.replace("_", " ").lower(), tone)
-        rows.append((badge, f"{int(status)}", f"{count}", f"{count / summary.n_voxels:.1%}", status.sentence))
+        rows.append((badge, int(status), count, share_of(count, summary.n_voxels), status.sentence))
     header = ("status", "code", "voxels", "share", "meaning")
     return [Table(header, rows, "Outcome of all voxels in the mask; the code is the value in status.nii.gz.")]
 

@@ -40,6 +40,7 @@ from raofit.io.claim import resume_folder
 from raofit.io.output import new_folder, require_free, require_replaceable
 from raofit.io.provenance import provenance
 from raofit.io.shards import Shards
+from raofit.io.text_formats import count_of
 from raofit.models import AbstractSignalModel
 from raofit.report import write_report
 
@@ -110,7 +111,8 @@ def make_maps(options: MapOptions, run: RunTasks = in_this_process) -> list[str]
     slab_edges(series.shape, memory_bytes=options.memory_bytes)
     level = noise_level(options.sigma, found, bounds)
     kind = "coefficients" if found.is_complex else "volumes"
-    say(f"{series.shape[3]} {kind}, {np.count_nonzero(mask)} voxels; {level.sentence}; median SNR {level.snr:.3g}")
+    voxels = count_of(int(np.count_nonzero(mask)), "voxel")
+    say(f"{series.shape[3]} {kind}, {voxels}; {level.sentence}; median SNR {level.snr:.3g}")
     record = provenance(command(), found.files)
     with progress_bar() as progress:
         chosen = choose_estimator(options, found, bounds, level, progress)

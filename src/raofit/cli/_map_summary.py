@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, UInt8
 from raofit.core.parameter import Parameter
 from raofit.core.status import Status
 from raofit.engine import Slab, slab_axis
+from raofit.io.text_formats import count_of, share_of
 from raofit.plot.maps import fullest_slice
 
 _SAMPLE_VOXELS = 1_000_000
@@ -68,10 +69,11 @@ class MapSummary:
             f"{parameter.name} {median:.4g}" + ("" if parameter.unit == "1" else f" {parameter.unit}")
             for parameter, median in zip(parameters, self.medians, strict=True)
         )
-        lines = [f"Medians of {self.n_voxels} voxels: {medians}."]
+        lines = [f"Medians of {count_of(self.n_voxels, 'voxel')}: {medians}."]
         for status, count in self.counts.items():
             if status is not Status.OK:
-                lines.append(f"{count} voxels ({count / self.n_voxels:.1%}) {status.name}: {status.sentence}")
+                voxels = count_of(count, "voxel")
+                lines.append(f"{voxels} ({share_of(count, self.n_voxels)}) {status.name}: {status.sentence}")
         return lines
 
 

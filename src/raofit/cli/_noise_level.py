@@ -15,6 +15,7 @@ from raofit.core.errors import RaofitError
 from raofit.core.validity import usable_measurements
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
 from raofit.io.nifti import Series, read_volume
+from raofit.io.text_formats import count_of
 from raofit.models import AbstractSignalModel
 from raofit.models._model import typical_parameters
 from raofit.noise.sigma_estimation import pooled_sigma, sigma_from_background, sigma_from_repeats, sigma_from_residuals
@@ -82,10 +83,11 @@ def noise_level(option: str | None, found: MapInput, bounds: Mapping[str, tuple[
             source, sentence = _stated(option, given)
         case "residuals":
             sigma = _from_residuals(sample, model, noise_name, bounds)
-            sentence = f"sigma = {sigma:.4g} from the fit residuals of {len(sample.voxels)} voxels"
+            sentence = f"sigma = {sigma:.4g} from the fit residuals of {count_of(len(sample.voxels), 'voxel')}"
         case "repeats":
             sigma = sigma_from_repeats(sample.voxels, _groups(model), is_magnitude=is_magnitude)
-            sentence = f"sigma = {sigma:.4g} from volumes repeated with one protocol, in {len(sample.voxels)} voxels"
+            where = count_of(len(sample.voxels), "voxel")
+            sentence = f"sigma = {sigma:.4g} from volumes repeated with one protocol, in {where}"
         case _:
             sigma = _from_background(_background(series, slices), "" if option == source else _no_residual(found))
             sentence = f"sigma = {sigma:.4g} from signal-free voxels (Rayleigh background) of {len(slices)} slices"
@@ -120,7 +122,7 @@ def _complex_level(
         )
     sigma = pooled_sigma(2.0 * estimate.diagnostics["objective"] * guess**2 / freedom, freedom)
     low, median, high = np.nanquantile(np.abs(estimate.diagnostics["amplitude"]), [0.1, 0.5, 0.9]) / sigma
-    sentence = f"sigma = {sigma:.4g} from the least-squares residuals of {len(sample.voxels)} voxels"
+    sentence = f"sigma = {sigma:.4g} from the least-squares residuals of {count_of(len(sample.voxels), 'voxel')}"
     return NoiseLevel(sigma, "residuals", sentence, float(median), (float(low), float(high)))
 
 

@@ -52,11 +52,12 @@ class Collection:
 
 
 def require_dataset(root: Path) -> None:
-    """Raise `FileError` unless `root` is a BIDS data set."""
+    """Raise `FileError` unless `root` is a BIDS data set, with a description that can be read."""
     if not root.is_dir():
         raise FileError(f"{root}: no such folder; expected a BIDS data set")
     if not (root / DESCRIPTION).is_file():
         raise FileError(f"{root}: this is not a BIDS data set, it has no {DESCRIPTION}; give the folder that has one")
+    read_json(root / DESCRIPTION)
 
 
 def find_visits(root: Path, subjects: Sequence[str] = (), sessions: Sequence[str] = ()) -> list[Visit]:

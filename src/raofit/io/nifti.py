@@ -241,9 +241,13 @@ def _load(path: Path, load: Callable[[], object]) -> nibabel.Nifti1Pair:
 
 def _unpacked(path: Path) -> IO[bytes]:
     """The content of a compressed file, in a temporary one without a name: nothing is left, even of a killed run."""
+    try:
+        source = path.open("rb")
+    except OSError as error:
+        raise FileError(f"{path}: the file could not be read ({_one_line(error)}); check its permissions") from error
     unpacked = tempfile.TemporaryFile(prefix="raofit-")  # noqa: SIM115 - it is closed with the image
     try:
-        with gzip.open(path, "rb") as packed:
+        with source, gzip.open(source, "rb") as packed:
             shutil.copyfileobj(packed, unpacked, _COPY_BYTES)
         unpacked.seek(0)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:

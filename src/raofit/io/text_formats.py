@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -34,6 +35,23 @@ def read_csv_columns(path: Path) -> dict[str, list[str]]:
     return {name: [row[name] for row in rows] for name in rows[0] if name}
 
 
+def read_text(path: Path, encoding: str = "utf-8") -> str:
+    """The text of a file.
+
+    Raises
+    ------
+    FileError
+        If the system does not give it: a folder, a link to nowhere, a file of somebody else.
+    UnicodeDecodeError
+        If it is no text.
+    """
+    try:
+        return path.read_text(encoding=encoding)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0).lower()
+        raise FileError(f"{path}: the file could not be read ({reason}); check the path and its permissions") from error
+
+
 def names_a_file(text: str | Path) -> bool:
     """Whether there is a file of that name; a list of many values is longer than a name may be."""
     try:
@@ -56,6 +74,31 @@ def plain(text: object) -> str:
     return repr(str(text)[:_MOST_LETTERS])[1:-1]
 
 
+def count_of(number: int, noun: str) -> str:
+    """A number of things.
+
+    Examples
+    --------
+    >>> count_of(1, "voxel"), count_of(0, "voxel")
+    ('1 voxel', '0 voxels')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def share_of(count: float, total: float) -> str:
+    """A share in percent; a few are not none, and all but a few not all.
+
+    Examples
+    --------
+    >>> share_of(1, 4), share_of(1, 3000), share_of(2999, 3000), share_of(0, 0)
+    ('25.0%', '< 0.1%', '> 99.9%', '0.0%')
+    """
+    share = count / total if total else 0.0
+    if 0 < share < 0.0005:
+        return "< 0.1%"
+    return "> 99.9%" if 0.9995 <= share < 1 else f"{share:.1%}"
+
+
 def in_backticks(names: Sequence[str]) -> str:
     """Names of a file as a message shows them: the first ones, in backticks."""
     words = [f"`{plain(name)}`" for name in names[:_MOST_NAMES]]
@@ -64,7 +107,7 @@ def in_backticks(names: Sequence[str]) -> str:
 
 def _parsed(path: Path, parse: Callable[[str], Any], encoding: str, kind: str) -> Any:
     try:
-        return parse(path.read_text(encoding=encoding))
+        return parse(read_text(path, encoding))
     except RecursionError as error:
         raise FileError(f"{path}: this is not valid {kind} (nested too deeply)") from error
     except ValueError as error:  # of the format, the encoding, or a number with thousands of digits

@@ -4,6 +4,8 @@ Every function returns the standard deviation σ of one Gaussian channel *before
 noise models expect.
 """
 
+import math
+
 import numpy as np
 import scipy.special
 from jaxtyping import Float, Int
@@ -132,9 +134,11 @@ def sigma_from_background(measurements: Float[np.ndarray, "*batch measurement"],
             sigma = updated
         if accepted > most:
             best, most = sigma, accepted
-    if most < max(30, 0.01 * power.size):
+    needed = max(30, math.ceil(0.01 * power.size))
+    if most < needed:
         raise RaofitError(
-            f"sigma from background: only {most} of {power.size} voxels behave like noise; use another source"
+            f"sigma from background: expected {needed} voxels or more that behave like noise, found {most} of "
+            f"{power.size}; use another source"
         )
     return _positive(best, "background")
 

@@ -90,14 +90,19 @@ def no_ticks(axes: Axes) -> Axes:
 
 
 def nice_limits(values: np.ndarray, *, share: float = 0.02) -> tuple[float, float]:
-    """Limits holding all but `share` of the finite values at either end, rounded outward to two digits."""
+    """Limits holding all but `share` of the finite values at either end, rounded outward to two digits.
+
+    Values that are all but the same lie in the middle of a span of 2 % of them.
+    """
     finite = np.asarray(values)[np.isfinite(values)]
     if finite.size == 0:
         return 0.0, 1.0
     low, high = np.quantile(finite, [share, 1 - share])
-    step = 10.0 ** (np.floor(np.log10(max(high - low, abs(high) * 1e-3, 1e-30))) - 1)
-    low, high = np.floor(low / step + 1e-9) * step, np.ceil(high / step - 1e-9) * step
-    return (float(low), float(high)) if high > low else (float(low - step), float(high + step))
+    if high - low <= 1e-3 * abs(high):
+        middle = float(low + high) / 2
+        return (middle - 0.01 * abs(middle), middle + 0.01 * abs(middle)) if middle else (0.0, 1.0)
+    step = 10.0 ** (np.floor(np.log10(high - low)) - 1)
+    return float(np.floor(low / step + 1e-9) * step), float(np.ceil(high / step - 1e-9) * step)
 
 
 def number(value: float) -> str:

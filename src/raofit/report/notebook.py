@@ -123,12 +123,15 @@ def _legend(status: UInt8[np.ndarray, "x y z"]) -> str:
 
 def _units(folder: Path) -> dict[str, str]:
     """Unit of each parameter that has a map, in the order of the model."""
+    record = folder / "raofit.json"
     try:
-        order = list(read_json(folder / "raofit.json")["Settings"]["Bounds"])
+        if not record.is_file():
+            raise LookupError(record)
+        order = list(read_json(record)["Settings"]["Bounds"])
         contents = {path.stem: read_json(path) for path in sorted(folder.glob("*.json"))}
         found = {name: content["Units"] for name, content in contents.items() if content.get("Parameter") == name}
         return {name: found[name] for name in order}
-    except (OSError, *_NO_RECORD) as error:
+    except _NO_RECORD as error:
         raise FileError(
             f"{folder}: expected an output folder of raofit map, found none in it; give what --out named"
         ) from error

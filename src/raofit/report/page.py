@@ -15,12 +15,13 @@ import markupsafe
 import matplotlib
 
 from raofit.core.errors import FileError
+from raofit.io.text_formats import share_of
 from raofit.plot.style import settle
 from raofit.report.blocks import Badge, Block, Cell, Figure, Paragraph, Report, Snippet, Table
 from raofit.report.viewer import Viewer, panel_columns, viewer_content
 
 _SCRIPTS = {"viewer": ("viewer_data.js", "viewer_draw.js", "viewer.js"), "snippet": ("copy.js",)}
-_NUMBER = re.compile(r"(-?[0-9.]+(e[+-][0-9]+)?|-?inf|nan) ?%?|")
+_NUMBER = re.compile(r"(?:[<>] )?(-?[0-9.]+(e[+-][0-9]+)?|-?inf|nan) ?%?|")
 _PNG_DOTS_PER_INCH = 170
 
 
@@ -138,7 +139,7 @@ def _viewer(block: Viewer, number: int) -> dict:
         for layer in block.layers
     ]
     status = {"name": "status", "unit": "", "is_shown": True, "alt": "Map of the status: how the estimate went"}
-    words = [{**word, "share": _share(word["share"])} for word in content["words"].values()]
+    words = [{**word, "share": share_of(word["share"], 1.0)} for word in content["words"].values()]
     return {
         "kind": "viewer",
         "id": f"viewer-{number}",
@@ -155,10 +156,6 @@ def _viewer(block: Viewer, number: int) -> dict:
             _figure(figure, f"Figure {number}{chr(ord('a') + index)}") for index, figure in enumerate(block.figures)
         ],
     }
-
-
-def _share(share: float) -> str:
-    return "< 0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
 
 
 def _are_numbers(cells: list[Cell]) -> bool:

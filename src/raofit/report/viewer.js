@@ -49,7 +49,7 @@ function endsOf({ table, counts, limits }) {
     if (before < 0.995 * total && before + counts[code] >= 0.995 * total) high = Math.max(high, table[code]);
     before += counts[code];
   }
-  return [low, high];
+  return Math.abs(low) < 1e-9 * (high - low) ? [0, high] : [low, high]; // a zero of the file, as its code stands for it
 }
 
 async function startViewer(root) {

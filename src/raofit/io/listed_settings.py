@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from raofit.core.errors import FileError, ProtocolError
 from raofit.io.bvalues import read_numbers
-from raofit.io.text_formats import names_a_file, read_json, shown
+from raofit.io.text_formats import absent, names_a_file, read_json, shown
 
 SECONDS = {"ms": 1e-3, "us": 1e-6, "µs": 1e-6, "s": 1.0, "": 1.0}
 _DEGREES = {"deg": 1.0, "°": 1.0, "": 1.0}
@@ -168,7 +168,7 @@ def in_json(path: Path, listed: Listed) -> np.ndarray:
         If a value under the key is no number.
     """
     if not path.is_file():
-        raise FileError(f"{path}: no such file; expected a JSON sidecar")
+        raise FileError(f"{path}: {absent(path)}; expected a JSON sidecar")
     content = read_json(path)
     try:
         found = (np.array(list(_under(content, key, listed))) for key in listed.keys)

@@ -17,8 +17,17 @@ _MARKER = ".raofit"  # tells a folder raofit wrote, which --force may replace, f
 def require_free(path: Path, *, force: bool) -> None:
     """Raise `FileError` if `path` exists and `force` is false, or if its parent is no folder or cannot be written."""
     path = Path(path)
+    if path.parts and path.parts[0].startswith("~"):
+        raise FileError(
+            f"{path}: the shell left `~` as it is, and a folder of that name is easily deleted with all of your home; "
+            "write out the path, or put a blank before it"
+        )
     if (path.exists() or path.is_symlink()) and not force:
         raise FileError(f"{path} exists already; choose another name or add --force to replace it")
+    if path.is_symlink() and not path.is_file():
+        raise FileError(f"{path} is a link, which --force does not replace; give what it points to, or another name")
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise FileError(f"{path} is a pipe or a device, which --force does not replace; choose another name")
     parent = _existing_parent(path)
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise FileError(f"{path}: cannot write there, {parent} is not a writable folder; choose another place")
@@ -63,8 +72,14 @@ def new_file(path: Path, *, force: bool = False) -> Iterator[Path]:
     FileError
         If `path` exists and `force` is false, if another run is writing it, or if the place is not writable or full.
     """
+
+    def check() -> None:
+        require_free(path, force=force)
+        if path.is_dir():
+            raise FileError(f"{path} is a folder, expected a file to write; choose another name")
+
     path = Path(path)
-    with _in_place_at_the_end(path, partial_file(path), lambda: require_free(path, force=force)) as work:
+    with _in_place_at_the_end(path, partial_file(path), check) as work:
         yield work
 
 
@@ -112,6 +127,6 @@ def parents_of(path: Path) -> Iterator[None]:
 
 def _existing_parent(path: Path) -> Path:
     parent = path.absolute().parent
-    while not parent.exists():
+    while not os.path.lexists(parent):
         parent = parent.parent
     return parent

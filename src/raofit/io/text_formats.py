@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -34,6 +35,22 @@ def read_csv_columns(path: Path) -> dict[str, list[str]]:
     return {name: [row[name] for row in rows] for name in rows[0] if name}
 
 
+def absent(path: Path) -> str:
+    """What is wrong with a path where a file was expected."""
+    if path.is_dir():
+        return "this is a folder"
+    return "this is a pipe or a device" if path.exists() else "no such file"
+
+
+def read_text(path: Path, encoding: str = "utf-8-sig") -> str:
+    """The content of a text file; raises `FileError` if the system does not give it."""
+    try:
+        return path.read_text(encoding=encoding)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0).lower()
+        raise FileError(f"{path}: could not be read ({reason}); check its permissions, or copy it again") from error
+
+
 def names_a_file(text: str | Path) -> bool:
     """Whether there is a file of that name; a list of many values is longer than a name may be."""
     try:
@@ -64,7 +81,9 @@ def in_backticks(names: Sequence[str]) -> str:
 
 def _parsed(path: Path, parse: Callable[[str], Any], encoding: str, kind: str) -> Any:
     try:
-        return parse(path.read_text(encoding=encoding))
+        return parse(read_text(path, encoding))
+    except FileError:
+        raise
     except RecursionError as error:
         raise FileError(f"{path}: this is not valid {kind} (nested too deeply)") from error
     except ValueError as error:  # of the format, the encoding, or a number with thousands of digits

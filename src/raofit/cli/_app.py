@@ -10,6 +10,7 @@ import cyclopts
 from raofit.cli._cache import keep_compiled_programs
 from raofit.cli._errors import exit_code_of
 from raofit.cli._invocation import remember
+from raofit.cli._overwriting import check_apart
 
 _VERBS = {
     "map": ("map:map_image", "Turn a measured series into parameter maps."),
@@ -67,6 +68,7 @@ def main(tokens: Sequence[str] | None = None) -> int:
         keep_compiled_programs()
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads only stall SciPy's tiny problems; JAX has its own
     try:
+        check_apart(tokens)
         build_app(is_overview=is_overview)(tokens, exit_on_error=False, print_error=False)
         sys.stdout.flush()  # a full disk behind it is an error to tell
     except BaseException as error:

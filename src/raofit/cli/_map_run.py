@@ -43,6 +43,8 @@ from raofit.io.shards import Shards
 from raofit.models import AbstractSignalModel
 from raofit.report import write_report
 
+_LARGEST_SNR = 1e6
+
 
 @dataclasses.dataclass(frozen=True)
 class MapOptions:
@@ -179,6 +181,8 @@ def _check(options: MapOptions) -> None:
     if not 0 < options.false_alarms < 1:
         raise RaofitError(f"--false-alarms {options.false_alarms:g}: expected a share of voxels between 0 and 1")
     check_level(options.intervals)
+    if options.snr is not None and not 0 < options.snr < _LARGEST_SNR:
+        raise RaofitError(f"--snr {options.snr:g}: expected a signal-to-noise ratio > 0 (and below {_LARGEST_SNR:g})")
     if options.known and options.estimator in ("network", "one-step"):
         raise RaofitError("--known: a network takes no known values; choose --estimator mle or dictionary")
     if options.estimator != "dictionary":

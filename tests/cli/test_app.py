@@ -79,6 +79,8 @@ def failing_app(error):
     [
         (KeyboardInterrupt(), 130, "raofit: interrupted"),
         (RuntimeError("boom"), 1, "internal error, RuntimeError: boom"),
+        (MemoryError(), 2, "there is not enough memory for this"),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory"), 2, "there is not enough memory for this"),
     ],
 )
 def test_interrupts_and_defects(capsys, monkeypatch, error, code, words):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from raofit.core.errors import FileError
-from raofit.io.output import new_file, new_folder
+from raofit.io.output import held, new_file, new_folder
 
 
 def entries(folder):
@@ -96,6 +96,13 @@ def test_links_pipes_and_homes_that_force_does_not_replace(tmp_path, kind):
     assert entries(tmp_path) == ["dangling", "pipe"]
 
 
+@pytest.mark.parametrize("kind", [new_folder, new_file])
+@pytest.mark.parametrize("place", [".", "..", "/"])
+def test_a_place_in_which_to_write_is_no_name(kind, place):
+    with pytest.raises(FileError, match="expected a name to write, found a place"), kind(place, force=True):
+        pass
+
+
 def test_a_link_to_a_folder_and_a_folder_in_place_of_a_file(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "folder")
@@ -108,4 +115,9 @@ def test_a_link_to_a_folder_and_a_folder_in_place_of_a_file(tmp_path):
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no /proc")
 def test_a_folder_that_takes_no_files():
     with pytest.raises(FileError, match="/proc takes no files"), new_folder("/proc/out"):
+        pass
+
+
+def test_a_place_cannot_be_held():
+    with pytest.raises(FileError, match="found a place"), held(Path()):
         pass

@@ -44,6 +44,9 @@ def exit_code_of(error: BaseException, *, is_debug: bool) -> int:
             else:
                 _say(f"{place} could not be written ({reason}); make room, or choose another place.")
             return BAD_INPUT
+        case _ if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+            _say("there is not enough memory for this; ask for less at once, such as fewer samples or a smaller chunk.")
+            return BAD_INPUT
         case _:
             hint = "" if is_debug else "; add --debug for the traceback, and please report it"
             _say(f"internal error, {type(error).__name__}: {_one_line(error)}{hint}")

@@ -37,7 +37,7 @@ from raofit.core.status import FALSE_ALARM_RATE
 from raofit.core.tasks import RunTasks, in_this_process
 from raofit.engine import ResidualCheck, map_volume, slab_axis, slab_edges
 from raofit.io.claim import resume_folder
-from raofit.io.output import new_folder, require_free, require_replaceable
+from raofit.io.output import new_folder, require_free_folder
 from raofit.io.provenance import provenance
 from raofit.io.shards import Shards
 from raofit.models import AbstractSignalModel
@@ -100,8 +100,7 @@ def run_map(options: MapOptions, run: RunTasks) -> None:
 
 def make_maps(options: MapOptions, run: RunTasks = in_this_process) -> list[str]:
     """Make the maps of one series, estimated where `run` says, and write their folder; what they show, in sentences."""
-    require_free(options.out, force=options.force)
-    require_replaceable(options.out)
+    require_free_folder(options.out, force=options.force)
     started = time.perf_counter()
     _check(options)
     found = open_input(options)

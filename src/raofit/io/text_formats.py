@@ -14,8 +14,8 @@ _MOST_SHOWN, _MOST_LETTERS, _MOST_NAMES = 60, 200, 8
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The content of a TOML file."""
-    return _parsed(path, tomllib.loads, "utf-8", "TOML")
+    """The content of a TOML file, with or without a byte order mark."""
+    return _parsed(path, tomllib.loads, "utf-8-sig", "TOML")
 
 
 def read_json(path: Path) -> Any:

@@ -1,5 +1,6 @@
 """The application as a whole: help without JAX, version, exit codes."""
 
+import io
 import subprocess
 import sys
 from importlib import metadata
@@ -79,6 +80,8 @@ def failing_app(error):
     [
         (KeyboardInterrupt(), 130, "raofit: interrupted"),
         (RuntimeError("boom"), 1, "internal error, RuntimeError: boom"),
+        (MemoryError(), 2, "there is not enough memory for this"),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory"), 2, "there is not enough memory for this"),
     ],
 )
 def test_interrupts_and_defects(capsys, monkeypatch, error, code, words):
@@ -89,3 +92,23 @@ def test_interrupts_and_defects(capsys, monkeypatch, error, code, words):
     assert "Traceback" not in captured.err
     assert main(["map", "--debug"]) == code
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("columns", ["0", "1"])
+def test_help_for_a_terminal_of_no_width(monkeypatch, capsys, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    assert main(["crb", "--help"]) == 0
+    assert "raofit" in capsys.readouterr().out
+
+
+def test_a_terminal_that_does_not_know_every_letter(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    assert main(["crb", "--help"]) == 0
+    assert rb"s/mm\xb2" in stream.buffer.getvalue()  # what standard error makes of a superscript
+
+
+def test_standard_output_may_be_closed(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(_app, "build_app", lambda **options: lambda *arguments, **more: None)
+    assert main(["map"]) == 0

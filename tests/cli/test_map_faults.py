@@ -76,6 +76,10 @@ def existing_output(folder):
     (folder / "out" / "notes.txt").write_text("mine")
 
 
+def signals_beyond_float32(folder):
+    save(folder / "dwi.nii.gz", np.full((8, 7, 3, 6), 1e37, np.float32))
+
+
 def nothing(folder):
     pass
 
@@ -104,8 +108,32 @@ FAULTS = [
     (nothing, ["--model", "dti"], r"--model dti: expected one of adc, ivim"),
     (nothing, ["--network", "none.safetensors"], r"none\.safetensors"),
     (nothing, ["--b-max", "-5"], r"--b-max -5: no volume is left"),
+    (nothing, ["--sigma", "1e308"], r"expected a noise standard deviation in signal units, found 1e\+308 for signals"),
+    (nothing, ["--sigma", "1e-40"], r"expected a noise standard deviation in signal units, found 1e-40 for signals"),
+    (signals_beyond_float32, [], r"expected signals between 1e-15 and 1e\+15, found up to 1e\+37; rescale"),
+    (nothing, ["--known", "ADC=nan"], r"--known ADC=nan: expected a value from 0 to 0\.01 mm²/s"),
+    (nothing, ["--known", "ADC=1"], r"--known ADC=1: expected a value from 0 to 0\.01 mm²/s"),
+    (nothing, ["--bounds", "ADC=0:inf"], r"bounds of `ADC`: expected finite numbers"),
+    (nothing, ["--snr", "nan"], r"--snr nan: expected a signal-to-noise ratio > 0"),
+    (nothing, ["--te", "1,2"], r"--te: model adc has no echo times"),
     (nothing, ["--memory", "0"], r"expected a budget > 0"),
 ]
+
+
+def test_a_noise_map_of_zeros(capsys, scan):
+    save(scan / "sigma.nii", np.zeros((8, 7, 3), np.float32))
+    code, _, err = run(
+        capsys, "map", scan / "dwi.nii.gz", "--model", "adc", "--sigma", scan / "sigma.nii", "--out", scan / "out"
+    )
+    assert code == 2
+    assert "expected noise standard deviations > 0, found none in the mask" in err
+    assert not (scan / "out").exists()
+
+
+def test_b_values_from_a_folder(capsys, scan):
+    code, _, err = run(capsys, "map", scan / "dwi.nii.gz", "--model", "adc", "--bval", scan, "--out", scan / "out")
+    assert code == 2
+    assert "this is a folder; expected a text file of b-values" in err
 
 
 @pytest.mark.parametrize(("fault", "options", "words"), FAULTS, ids=lambda value: getattr(value, "__name__", None))

@@ -85,3 +85,22 @@ def test_settings_that_cannot_be_used(tmp_path, capsys, more, words):
     assert code == 2
     assert words in message
     assert message.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("-n", 10**20), "free; take fewer samples, or another disk"),
+        (("-n", 10, "--seed", -1), "seed -1: expected a whole number from 0"),
+        (("-n", 10, "--ti", "1"), "--ti 1: this model has no inversion times; leave the option out"),
+        (("-n", 10, "--bval", "a.bval"), "--bval a.bval: this model has no b-values; leave the option out"),
+        (("-n", 10, "--trains", "a.mat"), "--trains a.mat: this model has no pulse trains; leave the option out"),
+    ],
+)
+def test_sets_of_echoes_that_cannot_be_made(tmp_path, capsys, more, words):
+    code = main(["simulate", "--model", "t2", "--te", "10ms,20ms", "--out", str(tmp_path / "set.h5"), *map(str, more)])
+    message = capsys.readouterr().err
+    assert code == 2
+    assert words in message
+    assert message.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []

@@ -167,7 +167,7 @@ def test_a_scheduler_that_does_not_answer(tmp_path, capsys, monkeypatch):
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))
         mute.listen()
-        for address in (f"tcp://127.0.0.1:{mute.getsockname()[1]}", "tcp://127.0.0.1:9", "nonsense"):
+        for address in (f"tcp://127.0.0.1:{mute.getsockname()[1]}", "tcp://127.0.0.1:9", "nonsense", "tls://a:1"):
             started = time.monotonic()
             code, _, message = run(
                 capsys, "map", tmp_path / "dwi.nii.gz", "--out", tmp_path / "out", "--scheduler", address

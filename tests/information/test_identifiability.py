@@ -89,3 +89,10 @@ def test_unusable_points_are_refused():
         attainable_precision(IVIM(PAPER), Rician(0.1), {"D": 1e-3})
     with pytest.raises(RaofitError, match=r"expected `D_fast` between 0\.002 and 0\.3 mm²/s, got 80"):
         attainable_precision(IVIM(PAPER), Rician(0.1), {"D_fast": 80.0})
+
+
+def test_an_amplitude_of_zero_is_not_identified():
+    precisions = attainable_precision(IVIM(PAPER), Rician(1 / 300), {"S0": 0.0})
+    assert precisions[0].parameter.is_amplitude
+    assert precisions[0].verdict is Verdict.NOT_IDENTIFIABLE
+    assert "cannot be identified" in precisions[0].sentence

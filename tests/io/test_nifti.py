@@ -227,3 +227,9 @@ def test_the_same_map_is_the_same_bytes_whenever_it_is_written(tmp_path, volumes
         monkeypatch.setattr("time.time", lambda seconds=seconds: seconds)
         write_map(tmp_path / name, [volumes[..., 0]], series)
     assert (tmp_path / "early.nii.gz").read_bytes() == (tmp_path / "late.nii.gz").read_bytes()
+
+
+def test_a_compressed_file_with_an_ending_in_capitals(tmp_path, volumes):
+    path = save(tmp_path / "a.nii.gz", volumes)
+    expected = open_series([path]).read()
+    np.testing.assert_array_equal(open_series([path.rename(tmp_path / "A.NII.GZ")]).read(), expected)

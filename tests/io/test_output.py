@@ -1,9 +1,12 @@
 """Outputs appear complete or not at all."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from raofit.core.errors import FileError
-from raofit.io.output import new_file, new_folder
+from raofit.io.output import held, new_file, new_folder
 
 
 def entries(folder):
@@ -75,4 +78,46 @@ def test_a_file_appears_at_the_end(tmp_path):
 def test_a_place_that_is_no_folder(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(FileError, match="is not a writable folder"), new_folder(tmp_path / "file" / "out"):
+        pass
+
+
+@pytest.mark.parametrize("kind", [new_folder, new_file])
+def test_links_pipes_and_homes_that_force_does_not_replace(tmp_path, kind):
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "pipe")
+    for path, words in (
+        (tmp_path / "dangling", "is a link, which --force does not replace"),
+        (tmp_path / "dangling" / "out", "is not a writable folder"),
+        (tmp_path / "pipe", "is a pipe or a device"),
+        ("~/out", "the shell left `~` as it is"),
+    ):
+        with pytest.raises(FileError, match=words), kind(path, force=True):
+            pass
+    assert entries(tmp_path) == ["dangling", "pipe"]
+
+
+@pytest.mark.parametrize("kind", [new_folder, new_file])
+@pytest.mark.parametrize("place", [".", "..", "/"])
+def test_a_place_in_which_to_write_is_no_name(kind, place):
+    with pytest.raises(FileError, match="expected a name to write, found a place"), kind(place, force=True):
+        pass
+
+
+def test_a_link_to_a_folder_and_a_folder_in_place_of_a_file(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+    with pytest.raises(FileError, match="is a link, which --force does not"), new_folder(tmp_path / "link", force=True):
+        pass
+    with pytest.raises(FileError, match="is a folder, expected a file"), new_file(tmp_path / "folder", force=True):
+        pass
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no /proc")
+def test_a_folder_that_takes_no_files():
+    with pytest.raises(FileError, match="/proc takes no files"), new_folder("/proc/out"):
+        pass
+
+
+def test_a_place_cannot_be_held():
+    with pytest.raises(FileError, match="found a place"), held(Path()):
         pass

@@ -13,7 +13,16 @@ from raofit.io.protocol_file import series_protocol, stated_protocol
 
 @pytest.mark.parametrize(
     "text",
-    ["12.8ms,25.6ms", "12.8ms 25.6ms", "0.0128,0.0256", "0.0128s, 0.0256s", "12800us,25600µs", "12.8e-3;25.6e-3"],
+    [
+        "12.8ms,25.6ms",
+        "12.8ms 25.6ms",
+        "0.0128,0.0256",
+        "0.0128s, 0.0256s",
+        "12800us,25600µs",
+        "12800\u03bcs,25.6ms",
+        "12800us,25600\u03bcs",
+        "12.8e-3;25.6e-3",
+    ],
 )
 def test_lists_of_times(text):
     np.testing.assert_allclose(read_listed(text, LISTED["echo_times"]), [0.0128, 0.0256], rtol=1e-12)

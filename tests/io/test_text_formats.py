@@ -38,3 +38,13 @@ def test_a_list_of_many_values_is_no_file(tmp_path):
     (tmp_path / "a").write_text("1")
     assert names_a_file(tmp_path / "a")
     assert not names_a_file("12.8ms," * 60)
+
+
+def test_a_byte_order_mark_is_no_content(tmp_path):
+    (tmp_path / "a.toml").write_text("\ufeffx = 1\r\n", encoding="utf-8")
+    assert read_toml(tmp_path / "a.toml") == {"x": 1}
+
+
+def test_a_folder_cannot_be_read(tmp_path):
+    with pytest.raises(FileError, match="could not be read"):
+        read_toml(tmp_path)

@@ -1,5 +1,6 @@
 """The command-line application: its verbs, its version, and what its exit codes mean."""
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ import cyclopts
 from raofit.cli._cache import keep_compiled_programs
 from raofit.cli._errors import exit_code_of
 from raofit.cli._invocation import remember
+from raofit.cli._overwriting import check_apart
 
 _VERBS = {
     "map": ("map:map_image", "Turn a measured series into parameter maps."),
@@ -28,6 +30,7 @@ _VERBS = {
 }
 
 _DEBUG = "--debug"
+_NARROWEST = 20  # columns; help for fewer takes the terminal library minutes and gigabytes
 
 _HELP = """Quantitative-MRI parameter maps from estimators whose bias and variance are known.
 
@@ -66,9 +69,21 @@ def main(tokens: Sequence[str] | None = None) -> int:
     if not is_overview:
         keep_compiled_programs()
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads only stall SciPy's tiny problems; JAX has its own
+    _fit_terminal()
     try:
+        check_apart(tokens)
         build_app(is_overview=is_overview)(tokens, exit_on_error=False, print_error=False)
-        sys.stdout.flush()  # a full disk behind it is an error to tell
+        if sys.stdout is not None:  # it may be closed
+            sys.stdout.flush()  # a full disk behind it is an error to tell
     except BaseException as error:
         return exit_code_of(error, is_debug=is_debug)
     return 0
+
+
+def _fit_terminal() -> None:
+    """Write to any terminal: one of few columns, or one that does not know every letter."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns) < _NARROWEST:
+        os.environ["COLUMNS"] = str(_NARROWEST)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does

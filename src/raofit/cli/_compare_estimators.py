@@ -22,6 +22,7 @@ from raofit.cli._map_dictionary import stated_grid
 from raofit.cli._options import parse_bounds
 from raofit.cli._progress import progress_bar
 from raofit.core.errors import RaofitError
+from raofit.core.seeds import key_of
 from raofit.core.tasks import RunTasks
 from raofit.estimators.dictionary_matching import DictionaryMatching
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
@@ -197,7 +198,7 @@ class Setting:
     def blocks(self, estimators: Mapping[str, Estimator], snr: float, n_blocks: int = 1) -> dict[str, list[Evaluation]]:
         """Blocks of repeats of every estimator: all see the same noise, block by block."""
         of, truths, noise = self.options, self.truths, noise_models.build(self.noise_name, 1.0 / snr)
-        bound, key = truths.bound(noise), jax.random.key(of.seed)
+        bound, key = truths.bound(noise), key_of(of.seed)
         sizes = [of.n_repeats] if n_blocks == 1 else block_sizes(of.n_repeats, n_blocks)
         keys = [key] if n_blocks == 1 else jax.random.split(jax.random.fold_in(key, _OF_BLOCKS), n_blocks)
         found = {}

@@ -16,7 +16,7 @@ from raofit.evaluation.comparison import Comparison
 from raofit.evaluation.tables import Curve, result_columns
 from raofit.evaluation.weighted import plain_summaries, weighted_columns
 from raofit.io.columns import write_csv
-from raofit.io.output import new_folder, require_free
+from raofit.io.output import new_folder, require_free_folder
 from raofit.io.provenance import provenance, provenance_words, write_json
 from raofit.plot.comparison import plot_error_planes, plot_frontier
 from raofit.plot.curves import plot_curves
@@ -28,7 +28,7 @@ from raofit.report.comparison import FRONTIER, ComparisonPage, buys, comparison_
 def run_comparison(options: CompareOptions, run: RunTasks) -> None:
     """Compare, print the table and the sentences, and write the folder."""
     of = options.evaluated
-    require_free(of.out, force=of.force)
+    require_free_folder(of.out, force=of.force)
     measured = measured_comparison(options, run)
     with write_comparison(options, measured):
         pass

@@ -21,6 +21,7 @@ from jaxtyping import Float
 from raofit.cli._demo_page import demo_figures, demo_report, demo_sentences
 from raofit.cli._progress import progress_bar
 from raofit.core.errors import RaofitError
+from raofit.core.seeds import key_of
 from raofit.core.status import Status
 from raofit.estimators.estimate import Estimate
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
@@ -31,7 +32,7 @@ from raofit.evaluation.tables import result_columns
 from raofit.io.columns import write_csv
 from raofit.io.network_file import save_network
 from raofit.io.nifti import open_series, write_map
-from raofit.io.output import new_folder, require_free
+from raofit.io.output import new_folder, require_free_folder
 from raofit.io.provenance import provenance
 from raofit.models import IVIM
 from raofit.noise import Rician
@@ -75,10 +76,10 @@ def run_demo(out: Path, *, snr: float, seed: int, force: bool) -> list[str]:
     """Run the demo, write its folder, and return the sentences to print."""
     if not 1.0 <= snr <= 1000.0:
         raise RaofitError(f"--snr {snr:g}: expected a signal-to-noise ratio between 1 and 1000")
-    require_free(out, force=force)
+    require_free_folder(out, force=force)
     started = time.perf_counter()
     model = IVIM(B_VALUES)
-    scan_key, network_key, grid_key = jax.random.split(jax.random.key(seed), 3)
+    scan_key, network_key, grid_key = jax.random.split(key_of(seed), 3)
     phantom, scan = _simulate(model, snr, scan_key)
     with progress_bar() as progress:
         recipes = [

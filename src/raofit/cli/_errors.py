@@ -1,5 +1,7 @@
 """Errors as a user meets them: one sentence on standard error and an exit code."""
 
+import errno
+import os
 import sys
 import traceback
 
@@ -7,6 +9,7 @@ import cyclopts
 
 from raofit.core.errors import RaofitError
 from raofit.core.storing import is_of_the_place
+from raofit.io.text_formats import plain
 
 DONE, INTERNAL, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -34,8 +37,15 @@ def exit_code_of(error: BaseException, *, is_debug: bool) -> int:
         case BrokenPipeError():
             return DONE
         case OSError() if is_of_the_place(error):
-            place = error.filename or "standard output or a temporary file"
-            _say(f"{place} could not be written ({_one_line(error)}); make room, or choose another place.")
+            place = plain(error.filename or "standard output or a temporary file")
+            reason = os.strerror(error.errno or 0).lower()
+            if error.errno in (errno.EACCES, errno.EIO, errno.ENAMETOOLONG, errno.EPERM):  # not only of writing
+                _say(f"{place} could not be read or written ({reason}); check the path and its permissions.")
+            else:
+                _say(f"{place} could not be written ({reason}); make room, or choose another place.")
+            return BAD_INPUT
+        case _ if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+            _say("there is not enough memory for this; ask for less at once, such as fewer samples or a smaller chunk.")
             return BAD_INPUT
         case _:
             hint = "" if is_debug else "; add --debug for the traceback, and please report it"

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import jax
 from matplotlib.figure import Figure as MatplotlibFigure
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -15,6 +14,7 @@ from raofit import noise as noise_models
 from raofit.cli._options import PROTOCOL_OPTIONS, default_noise, parse_bounds, stated_model
 from raofit.cli._progress import progress_bar
 from raofit.core.errors import RaofitError
+from raofit.core.seeds import key_of
 from raofit.core.tasks import RunTasks
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
 from raofit.estimators.network import NetworkEstimator, check_protocol
@@ -32,7 +32,7 @@ from raofit.evaluation.tables import (
 )
 from raofit.io.columns import write_csv, write_npz
 from raofit.io.network_file import load_network
-from raofit.io.output import new_folder, require_free
+from raofit.io.output import new_folder, require_free_folder
 from raofit.io.provenance import provenance, provenance_words, write_json
 from raofit.models import AbstractSignalModel
 from raofit.plot.arrows import plot_arrows
@@ -72,7 +72,7 @@ class EvaluateOptions:
 
 def run_evaluation(options: EvaluateOptions, run: RunTasks) -> None:
     """Evaluate, print the table, and write the folder."""
-    require_free(options.out, force=options.force)
+    require_free_folder(options.out, force=options.force)
     if not options.networks and not options.has_mle:
         raise RaofitError("nothing to evaluate: give --network FILE, --estimator mle, or both")
     networks = load_networks(options.networks)
@@ -85,7 +85,7 @@ def run_evaluation(options: EvaluateOptions, run: RunTasks) -> None:
     estimators: dict[str, Estimator] = {name: network.at(1.0 / snr) for name, network in networks.items()}
     if options.has_mle:
         estimators[MLE] = MaximumLikelihood(model, noise, bounds=parse_bounds(options.bounds) or None)
-    key, evaluations = jax.random.key(options.seed), {}
+    key, evaluations = key_of(options.seed), {}
     with progress_bar() as progress:
         for name, estimator in estimators.items():
             evaluations[name] = evaluate(

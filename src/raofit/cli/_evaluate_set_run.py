@@ -5,7 +5,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import jax
 import numpy as np
 from rich.console import Console
 from rich.table import Table
@@ -16,12 +15,13 @@ from raofit.cli._options import PROTOCOL_OPTIONS
 from raofit.cli._progress import progress_bar
 from raofit.core.errors import RaofitError
 from raofit.core.progress import Progress, ProgressEvent
+from raofit.core.seeds import key_of
 from raofit.core.tasks import RunTasks
 from raofit.estimators.network import NetworkEstimator
 from raofit.evaluation import Evaluation, evaluate
 from raofit.evaluation.weighted import WeightedSummary, weighted_summary
 from raofit.io.columns import write_csv
-from raofit.io.output import new_folder, require_free
+from raofit.io.output import new_folder, require_free_folder
 from raofit.io.provenance import provenance, write_json
 from raofit.io.training_set_file import load_training_set
 from raofit.recipes.training_set import TrainingSet
@@ -33,7 +33,7 @@ _OF_THE_SET = ("model", *PROTOCOL_OPTIONS, "noise")
 
 def run_set_evaluation(options: EvaluateOptions, training_set: Path, run: RunTasks) -> None:
     """Evaluate, print the table, and write the folder."""
-    require_free(options.out, force=options.force)
+    require_free_folder(options.out, force=options.force)
     check_set_options(options)
     if not options.networks:
         raise RaofitError("nothing to evaluate: give --network FILE")
@@ -94,7 +94,7 @@ def _evaluated(
         noise_models.build(network.noise_name, 1.0 / snr),
         samples.parameters,
         options.n_repeats,
-        jax.random.key(options.seed),
+        key_of(options.seed),
         signals=samples.signals,
         bound=samples.bound / snr**2,
         magnitudes=network.magnitudes,

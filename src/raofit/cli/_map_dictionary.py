@@ -13,7 +13,7 @@ from raofit.estimators.atoms import Atoms
 from raofit.estimators.coordinates import Coordinates
 from raofit.estimators.parameter_grid import ParameterGrid
 from raofit.io.dictionary_file import load_dictionary
-from raofit.io.output import require_free
+from raofit.io.output import require_free_file
 from raofit.models import AbstractSignalModel
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def open_dictionary(options: "MapOptions", model: AbstractSignalModel) -> Parame
     path = options.dictionary
     if path is None or not path.exists():
         if path is not None:
-            require_free(path, force=False)
+            require_free_file(path, force=False)
         return _map_grid(options, model)
     try:
         atoms = load_dictionary(path, model=model).atoms

@@ -10,8 +10,9 @@ from jaxtyping import Bool, Float
 
 from raofit import models
 from raofit.cli._map_dictionary import open_dictionary
-from raofit.cli._options import default_noise, protocol_fields
+from raofit.cli._options import default_noise, parse_bounds, protocol_fields
 from raofit.core.errors import RaofitError
+from raofit.core.parameter import resolve_ranges
 from raofit.estimators.atoms import Atoms
 from raofit.estimators.network import NetworkEstimator, check_protocol
 from raofit.estimators.parameter_grid import ParameterGrid
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 _DEFAULT_MODEL = "ivim"
 _OF_IMAGES = ("ti", "flip", "mt", "refocusing")
 _OF_FIELD = {
+    "bval": "b_values",
+    "te": "echo_times",
     "ti": "inversion_times",
     "flip": "flip_angles",
     "mt": "mt_states",
@@ -115,6 +118,7 @@ def open_input(options: "MapOptions") -> MapInput:
 def _known(options: "MapOptions", found: MapInput) -> dict[str, float | np.ndarray]:
     """Numbers and maps of `--known`."""
     names = found.model.parameter_names
+    limits = resolve_ranges(found.model.parameters, parse_bounds(options.bounds), "bounds")
     known: dict[str, float | np.ndarray] = {}
     for item in (part.strip() for pairs in options.known for part in pairs.split(",")):
         name, equals, given = (part.strip() for part in item.partition("="))
@@ -126,6 +130,13 @@ def _known(options: "MapOptions", found: MapInput) -> dict[str, float | np.ndarr
             known[name] = float(given)
         except ValueError:
             known[name] = read_volume(Path(given), found.series, f"map of {name}")
+        low, high = limits[names.index(name)]
+        if not np.any((np.asarray(known[name]) >= low) & (np.asarray(known[name]) <= high)):
+            unit = found.model.parameters[names.index(name)].unit
+            what = "expected a value" if np.ndim(known[name]) == 0 else "the map has no value"
+            raise RaofitError(
+                f"--known {item}: {what} from {low:g} to {high:g} {unit} (the bounds of {name}); give it in that unit"
+            )
     if options.estimator == "dictionary":
         for name in known:
             if found.model.parameters[names.index(name)].is_amplitude:
@@ -142,7 +153,7 @@ def _images(options: "MapOptions", fields: tuple[str, ...], name: str, network: 
     _refuse(options, ("trains", "basis", "rank"), f"model {name} has no pulse trains")
     for option, field in _OF_FIELD.items():
         if field not in fields:
-            _refuse(options, (option,), f"model {name} has no {field.replace('_', ' ')}")
+            _refuse(options, (option,), f"model {name} has no {field.replace('_', ' ').replace('b v', 'b-v')}")
     if options.noise == "complex-gaussian":
         raise RaofitError("--noise complex-gaussian: NIfTI images are mapped as magnitudes (rician) or real (gaussian)")
     series = open_series(options.images)

@@ -21,6 +21,7 @@ from raofit import noise as noise_models
 from raofit.cli._map_estimator import Bounds, ChosenEstimator, KnownVoxels
 from raofit.cli._map_input import MapInput
 from raofit.core.errors import RaofitError
+from raofit.core.seeds import key_of
 from raofit.estimators.estimate import Estimate
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
 from raofit.estimators.profile_intervals import profile_intervals
@@ -140,7 +141,7 @@ def _simulated(
     seed: int,
 ) -> Float[np.ndarray, " parameter"]:
     """Half-widths in standard errors that hold the truth in the share `level` of simulated voxels like these."""
-    truth_key, noise_key = jax.random.split(jax.random.key(seed))
+    truth_key, noise_key = jax.random.split(key_of(seed))
     n_draws = _DRAWS if model.lanes_at_once is None else _FEW_DRAWS
     truths = np.asarray(Prior.typical(model, _ranges(chosen, limits)).sample(truth_key, n_draws))
     for name in chosen.fixed - known:

@@ -37,12 +37,14 @@ from raofit.core.status import FALSE_ALARM_RATE
 from raofit.core.tasks import RunTasks, in_this_process
 from raofit.engine import ResidualCheck, map_volume, slab_axis, slab_edges
 from raofit.io.claim import resume_folder
-from raofit.io.output import new_folder, require_free, require_replaceable
+from raofit.io.output import new_folder, require_free_folder
 from raofit.io.provenance import provenance
 from raofit.io.shards import Shards
 from raofit.io.text_formats import count_of
 from raofit.models import AbstractSignalModel
 from raofit.report import write_report
+
+_LARGEST_SNR = 1e6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,8 +101,7 @@ def run_map(options: MapOptions, run: RunTasks) -> None:
 
 def make_maps(options: MapOptions, run: RunTasks = in_this_process) -> list[str]:
     """Make the maps of one series, estimated where `run` says, and write their folder; what they show, in sentences."""
-    require_free(options.out, force=options.force)
-    require_replaceable(options.out)
+    require_free_folder(options.out, force=options.force)
     started = time.perf_counter()
     _check(options)
     found = open_input(options)
@@ -181,6 +182,8 @@ def _check(options: MapOptions) -> None:
     if not 0 < options.false_alarms < 1:
         raise RaofitError(f"--false-alarms {options.false_alarms:g}: expected a share of voxels between 0 and 1")
     check_level(options.intervals)
+    if options.snr is not None and not 0 < options.snr < _LARGEST_SNR:
+        raise RaofitError(f"--snr {options.snr:g}: expected a signal-to-noise ratio > 0 (and below {_LARGEST_SNR:g})")
     if options.known and options.estimator in ("network", "one-step"):
         raise RaofitError("--known: a network takes no known values; choose --estimator mle or dictionary")
     if options.estimator != "dictionary":

@@ -27,6 +27,8 @@ _SIMULATED_VOXELS = 600  # of a model with a heavy simulator
 _BACKGROUND_VOXELS = 300_000
 _RICIAN_REFITS = 3
 _DARK = 0.2  # of the brightest voxels
+_SCALES = (1e-15, 1e15)  # of signals whose squares float32 holds
+_LARGEST_RATIO = 1e9  # of signal and noise, either way
 _FIRST_GUESS = 0.05  # of the brightest measurement; the Gaussian fit does not depend on it
 
 
@@ -67,7 +69,7 @@ def noise_level(option: str | None, found: MapInput, bounds: Mapping[str, tuple[
     RaofitError
         If the option is none of these, or the data do not allow the estimate.
     """
-    given = None if option is None or option in _SOURCES else _given(option, found.series)
+    given = None if option is None or option in _SOURCES else _given(option, found)
     if found.is_complex:
         return _complex_level(option, given, found, bounds)
     series, mask, model, noise_name = found.series, found.mask, found.model, found.noise_name
@@ -80,6 +82,7 @@ def noise_level(option: str | None, found: MapInput, bounds: Mapping[str, tuple[
     match source:
         case None:
             sigma = given
+            _require_same_scale(option, _middle(given, mask), float(np.median(np.abs(sample.voxels).max(axis=-1))))
             source, sentence = _stated(option, given)
         case "residuals":
             sigma = _from_residuals(sample, model, noise_name, bounds)
@@ -126,6 +129,14 @@ def _complex_level(
     return NoiseLevel(sigma, "residuals", sentence, float(median), (float(low), float(high)))
 
 
+def _require_same_scale(option: str | None, sigma: float, signal: float) -> None:
+    if not 1 / _LARGEST_RATIO < signal / sigma < _LARGEST_RATIO:
+        raise RaofitError(
+            f"--sigma {option}: expected a noise standard deviation in signal units, found {sigma:.3g} for signals of "
+            f"{signal:.3g}"
+        )
+
+
 def _typical_length(model: AbstractSignalModel) -> float:
     """‖s‖ of typical tissue at M0 = 1."""
     rows = np.tile(np.float32(typical_parameters(model)), (model.lanes_at_once or 1, 1))  # a shape compiled anyway
@@ -146,7 +157,7 @@ def _middle(sigma, mask: np.ndarray) -> float:
     return float(np.median(usable)) if usable.size else float("nan")
 
 
-def _given(option: str, series: Series) -> float | np.ndarray:
+def _given(option: str, found: MapInput) -> float | np.ndarray:
     try:
         sigma = float(option)
     except ValueError:
@@ -155,7 +166,12 @@ def _given(option: str, series: Series) -> float | np.ndarray:
             raise RaofitError(
                 f"--sigma {option}: expected a number, a NIfTI map, or one of {', '.join(_SOURCES)}; no such file"
             ) from None
-        return read_volume(path, series, "noise map")
+        sigmas = read_volume(path, found.series, "noise map")
+        if not np.any(np.isfinite(sigmas[found.mask]) & (sigmas[found.mask] > 0)):
+            raise RaofitError(
+                f"--sigma {option}: expected noise standard deviations > 0, found none in the mask"
+            ) from None
+        return sigmas
     if not (np.isfinite(sigma) and sigma > 0):
         raise RaofitError(f"--sigma {option}: expected a noise standard deviation > 0 in signal units")
     return sigma
@@ -195,6 +211,12 @@ def _sample(found: MapInput, is_magnitude: bool) -> tuple[np.ndarray, _Sample]:
         raise RaofitError(
             f"{series.paths[0]}: no voxel of the mask can be estimated (all are zero, negative or not finite); "
             "check that mask and image belong together"
+        )
+    largest = float(np.abs(sample.voxels).max())
+    if not _SCALES[0] < largest < _SCALES[1]:
+        raise RaofitError(
+            f"{series.paths[0]}: expected signals between {_SCALES[0]:g} and {_SCALES[1]:g}, found up to "
+            f"{largest:.3g}; rescale the image, or correct scl_slope in its header"
         )
     if mask.all():
         brightest = np.abs(sample.voxels).max(axis=-1)

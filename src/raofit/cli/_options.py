@@ -116,6 +116,8 @@ def stated_sigma(model: "AbstractSignalModel", values: "np.ndarray", snr: float 
     index = model.amplitude_index
     if index is None:
         raise RaofitError(f"--snr: model `{model.name}` has no amplitude to relate it to; give --sigma instead")
+    if values[index] == 0:
+        raise RaofitError(f"--snr {snr:g}: the amplitude it relates to is 0; give --sigma instead")
     return float(values[index]) / snr
 
 

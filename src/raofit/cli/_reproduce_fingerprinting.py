@@ -23,7 +23,7 @@ from raofit.estimators.parameter_grid import ParameterGrid
 from raofit.evaluation.evaluate import Estimator, Evaluation
 from raofit.evaluation.packed import pack, unpack
 from raofit.information.subspace import svd_basis
-from raofit.io.output import require_free
+from raofit.io.output import require_free_folder
 from raofit.io.protocol_file import stated_protocol
 from raofit.io.stages import Arrays, StageFolder
 from raofit.models import AbstractSignalModel, Compressed, build
@@ -57,7 +57,7 @@ _N_REPEATS = 3  # of a timing
 def run_fingerprinting(options: TrainStudyOptions) -> Study:
     """Run or resume the study and write its folder."""
     started = time.perf_counter()
-    require_free(options.out, force=options.force)
+    require_free_folder(options.out, force=options.force)
     scale = study.SCALES[options.scale]
     trains = Path(study.SEQUENCE) if options.trains is None else options.trains
     train = build(study.MODEL, stated_protocol(protocol_fields(study.MODEL), trains=trains))

@@ -26,7 +26,7 @@ from raofit.estimators.network import NetworkEstimator
 from raofit.estimators.one_step import OneStep
 from raofit.evaluation.evaluate import Estimator, Evaluation
 from raofit.evaluation.packed import pack, unpack
-from raofit.io.output import require_free
+from raofit.io.output import require_free_folder
 from raofit.io.stages import StageFolder
 from raofit.models import Compressed
 from raofit.noise import ComplexGaussian
@@ -84,7 +84,7 @@ class Study:
 def run_mao2024(options: TrainStudyOptions) -> Study:
     """Run or resume the study and write its folder."""
     started = time.perf_counter()
-    require_free(options.out, force=options.force)
+    require_free_folder(options.out, force=options.force)
     scale = SCALES[options.scale]
     model = compressed_model(options, "qmt", scale.rank)
     measured = None if options.coefficients is None else load_slice(options.coefficients, scale.rank)

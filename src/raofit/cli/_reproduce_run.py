@@ -14,12 +14,13 @@ from raofit.cli._reproduce_common import kept_on_interrupt
 from raofit.cli._reproduce_files import write_study
 from raofit.cli._reproduce_scan import ScanStudy, load_scan, phantom_scan, run_scan
 from raofit.core.progress import Progress
+from raofit.core.seeds import key_of
 from raofit.estimators.network import NetworkEstimator
 from raofit.evaluation import evaluation_grid
 from raofit.evaluation.evaluate import Estimator
 from raofit.evaluation.packed import pack, unpack
 from raofit.io.network_file import load_network, save_network
-from raofit.io.output import require_free
+from raofit.io.output import require_free_folder
 from raofit.io.stages import StageFolder
 from raofit.models import IVIM
 from raofit.noise import Rician
@@ -88,7 +89,7 @@ def run_study(options: ReproduceOptions) -> Study:
     given again; it is deleted when the output is complete.
     """
     started = time.perf_counter()
-    require_free(options.out, force=options.force)
+    require_free_folder(options.out, force=options.force)
     scan = None if options.scan is None else load_scan(options.scan, options.bval, options.mask)
     work = options.out.with_name(f".{options.out.name}.stages")
     if work.is_dir():
@@ -136,7 +137,7 @@ class Runner:
 
     def key(self, name: str) -> jax.Array:
         """Key of a named stage."""
-        return jax.random.fold_in(jax.random.key(self.options.seed), zlib.crc32(name.encode()))
+        return jax.random.fold_in(key_of(self.options.seed), zlib.crc32(name.encode()))
 
     def named(self, stage: str) -> Progress:
         """Progress under the name of the stage."""

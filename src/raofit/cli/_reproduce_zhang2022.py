@@ -23,7 +23,7 @@ from raofit.estimators.network import NetworkEstimator
 from raofit.evaluation.evaluate import Evaluation
 from raofit.evaluation.packed import pack, unpack
 from raofit.io.basis_file import load_basis
-from raofit.io.output import require_free
+from raofit.io.output import require_free_folder
 from raofit.io.prior_file import named_prior
 from raofit.io.stages import StageFolder
 from raofit.io.training_set_file import load_training_set
@@ -46,7 +46,7 @@ from raofit.studies.zhang2022_results import (
 def run_zhang2022(options: TrainStudyOptions) -> Study:
     """Run or resume the study and write its folder."""
     started = time.perf_counter()
-    require_free(options.out, force=options.force)
+    require_free_folder(options.out, force=options.force)
     size = study.SIZES[options.scale]
     model = _given_model(options)
     settings = {

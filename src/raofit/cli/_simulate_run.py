@@ -2,18 +2,21 @@
 
 import contextlib
 import dataclasses
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from raofit.cli._options import stated_model
 from raofit.cli._progress import progress_bar, say
-from raofit.core.errors import FileError
+from raofit.core.errors import FileError, RaofitError
 from raofit.core.tasks import RunTasks
-from raofit.io.output import parents_of, require_free
+from raofit.io.output import parents_of, require_free_file
 from raofit.io.prior_file import named_prior, read_prior
 from raofit.io.simulation_folder import Simulation, SimulationFolder
 from raofit.models import AbstractSignalModel
 from raofit.training.prior import AbstractPrior
+
+_NUMBER_BYTES = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,10 +44,11 @@ class SimulateOptions:
 
 def run_simulation(options: SimulateOptions, run: RunTasks) -> None:
     """Simulate or continue the set, and write it."""
-    require_free(options.out, force=options.force)
+    require_free_file(options.out, force=options.force)
     model = observed_model(options)
     prior = chosen_prior(options.prior, model)
     simulation = Simulation(model, prior, options.n_samples, options.seed, options.chunk)
+    _require_room(options, model)
     work = options.out.with_name(f".{options.out.name}.shards")
     is_continued = work.is_dir()
     with parents_of(options.out):
@@ -60,6 +64,17 @@ def run_simulation(options: SimulateOptions, run: RunTasks) -> None:
             folder.stages.remove_if_empty()
             raise
     say(f"Written to {options.out}")
+
+
+def _require_room(options: SimulateOptions, model: AbstractSignalModel) -> None:
+    """Raise for a set that no disk behind the output holds, even if its signals shrink to a tenth."""
+    place = next(parent for parent in options.out.absolute().parents if parent.is_dir())
+    needed, free = options.n_samples * model.n_measurements * _NUMBER_BYTES // 10, shutil.disk_usage(place).free
+    if needed > free:
+        raise RaofitError(
+            f"-n {options.n_samples}: the set takes {needed / 1e9:.3g} GB or more and {place} has {free / 1e9:.3g} GB "
+            "free; take fewer samples, or another disk"
+        )
 
 
 def observed_model(options: SimulateOptions) -> AbstractSignalModel:

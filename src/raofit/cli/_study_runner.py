@@ -6,6 +6,7 @@ import zlib
 import jax
 
 from raofit.core.progress import Progress
+from raofit.core.seeds import key_of
 from raofit.estimators.network import NetworkEstimator
 from raofit.io.network_file import load_network, save_network
 from raofit.io.stages import StageFolder
@@ -26,7 +27,7 @@ class StudyRunner:
 
     def key(self, name: str) -> jax.Array:
         """Key of a named stage."""
-        return jax.random.fold_in(jax.random.key(self.seed), zlib.crc32(name.encode()))
+        return jax.random.fold_in(key_of(self.seed), zlib.crc32(name.encode()))
 
     def named(self, stage: str) -> Progress:
         """Progress under the name of the stage."""

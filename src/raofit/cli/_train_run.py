@@ -11,7 +11,7 @@ from raofit.cli._train_files import kept_on_interrupt
 from raofit.core.errors import FileError, RaofitError
 from raofit.core.tasks import RunTasks
 from raofit.io.network_file import load_network, save_network
-from raofit.io.output import held, require_free
+from raofit.io.output import held, require_free_file
 from raofit.io.recipe_file import DRAWING, read_recipe
 from raofit.models import AbstractSignalModel
 from raofit.recipes.named_trainings import NAMED
@@ -56,7 +56,7 @@ class TrainOptions:
 
 def run_training(options: TrainOptions, run: RunTasks) -> None:
     """Train or continue, save, and print the card."""
-    require_free(options.out, force=options.force)
+    require_free_file(options.out, force=options.force)
     stated = stated_recipe(options)
     name = options.model or DEFAULT_MODEL
     built = stated_model(

@@ -16,7 +16,7 @@ from raofit.core.progress import Progress
 from raofit.core.tasks import RunTasks
 from raofit.estimators.network import NetworkEstimator
 from raofit.io.network_file import load_network, save_network
-from raofit.io.output import held, require_free
+from raofit.io.output import held, require_free_file
 from raofit.io.provenance import sha256
 from raofit.io.recipe_file import read_training
 from raofit.io.stages import StageFolder
@@ -34,7 +34,7 @@ _OF_DRAWN_SIGNALS = ("labels", "alpha", "noise", "preset")
 
 def run_set_training(options: TrainOptions, training_set: Path, run: RunTasks) -> None:
     """Train or continue on a simulated set, save, and print the card."""
-    require_free(options.out, force=options.force)
+    require_free_file(options.out, force=options.force)
     _check_options(options)
     stated = stated_training(options)
     samples = load_training_set(training_set)

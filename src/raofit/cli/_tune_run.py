@@ -28,7 +28,7 @@ from raofit.estimators.network import NetworkEstimator
 from raofit.evaluation.blocks import block_sizes
 from raofit.evaluation.objective import Objective, UnmetLimitsError
 from raofit.io.columns import write_csv
-from raofit.io.output import require_free
+from raofit.io.output import require_free_folder
 from raofit.plot.style import write_png
 from raofit.plot.tuning import plot_tuning
 from raofit.recipes.candidates import Axis, candidates
@@ -42,7 +42,7 @@ BLOCKS = 10  # of noise draws, for the Monte Carlo errors
 def run_tuning(options: TuneOptions, run: RunTasks) -> None:
     """Train the candidates or continue, choose one, print why, and write the folder."""
     of = options.compared.evaluated
-    require_free(of.out, force=of.force)
+    require_free_folder(of.out, force=of.force)
     axes = tuned_axes(options.tune)
     every = candidates(axes)
     snr, snrs = tuned_snrs(options.snr)

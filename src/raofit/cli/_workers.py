@@ -209,7 +209,7 @@ def _connected(address: str) -> Any:
     try:
         asyncio.run(_answer(address))
         client = distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
+    except (OSError, TypeError, ValueError) as error:  # TypeError: of a protocol that is not set up, such as tls
         raise RaofitError(
             f"--scheduler {address}: no Dask scheduler answers there within {_CONNECT_SECONDS} s; give the address "
             "that `dask scheduler` printed when it started, such as tcp://host:8786"

@@ -77,7 +77,6 @@ def basis(
     force
         Replace an existing file.
     """
-    import jax
     import numpy as np
 
     from raofit.cli._basis_table import print_losses
@@ -85,17 +84,18 @@ def basis(
     from raofit.cli._progress import say
     from raofit.cli._simulate_run import chosen_prior
     from raofit.core.errors import RaofitError
+    from raofit.core.seeds import key_of
     from raofit.information.compression import compression_basis
     from raofit.io.basis_file import save_basis
-    from raofit.io.output import require_free
+    from raofit.io.output import require_free_file
 
-    require_free(out, force=force)
+    require_free_file(out, force=force)
     if samples < 1:
         raise RaofitError(f"--samples {samples}: expected at least 1")
     if rank is energy is crb_loss is None:
         crb_loss = 0.01
     built = stated_model(model, bval=bval, te=te, ti=ti, flip=flip, mt=mt, refocusing=refocusing, trains=trains, tr=tr)
-    parameters = np.asarray(chosen_prior(prior, built).sample(jax.random.key(seed), samples), np.float64)
+    parameters = np.asarray(chosen_prior(prior, built).sample(key_of(seed), samples), np.float64)
     found = compression_basis(built, parameters, rank=rank, energy=energy, crb_loss=crb_loss)
     save_basis(out, found, force=force)
     print_losses(built, parameters, found)

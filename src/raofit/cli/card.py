@@ -41,13 +41,14 @@ def card(
     from raofit.cli._card_table import print_card, print_facts
     from raofit.cli._progress import progress_bar
     from raofit.io.network_file import load_network, save_network
-    from raofit.io.output import require_free
+    from raofit.io.output import require_free_file, require_free_folder
     from raofit.io.shipped_networks import network_path
     from raofit.recipes.card import measured_again
 
-    for place in (out, measure):
-        if place is not None:
-            require_free(place, force=force)
+    if out is not None:
+        require_free_folder(out, force=force)
+    if measure is not None:
+        require_free_file(measure, force=force)
     path = network_path(network)
     loaded = load_network(path)
     if measure is not None:

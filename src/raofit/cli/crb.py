@@ -89,10 +89,10 @@ def crb(
     from raofit.cli._crb_page import print_precision, write_crb_folder
     from raofit.cli._options import stated_model
     from raofit.information.identifiability import attainable_precision, point, unidentifiable_share
-    from raofit.io.output import require_free
+    from raofit.io.output import require_free_folder
 
     if out is not None:
-        require_free(out, force=force)
+        require_free_folder(out, force=force)
     known = tuple(name for item in fixed for name in item.split(",") if name)
     built = stated_model(
         model,

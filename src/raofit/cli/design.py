@@ -96,20 +96,19 @@ def design(
     """
     import time
 
-    import jax
-
     from raofit import noise as noises
     from raofit.cli._design_run import bounds_of, print_design, scan_time, sets_time, tissues_at, write_design_folder
     from raofit.cli._design_train import nodes_of
     from raofit.cli._options import protocol_fields, stated_model
     from raofit.cli._progress import progress_bar, say
+    from raofit.core.seeds import key_of
     from raofit.information.design import design_protocol
     from raofit.information.identifiability import point
     from raofit.io.fingerprint_sequence import shipped_sequences
-    from raofit.io.output import require_free
+    from raofit.io.output import require_free_folder
 
     if out is not None:
-        require_free(out, force=force)
+        require_free_folder(out, force=force)
     if "pulse_durations" in protocol_fields(model):
         raise RaofitError(
             f"--model {model}: its pulse trains cannot be designed; those of mrf-fisp and mrf-hybrid-state can"
@@ -125,7 +124,7 @@ def design(
             built,
             noises.build(noise or default_noise(built), level),
             bounds,
-            key=jax.random.key(seed),
+            key=key_of(seed),
             nodes=nodes_of(built, bounds, nodes),
             tissues=tissues_at(built, values),
             weights=parse_values(weight, "--weight") or None,

@@ -33,9 +33,9 @@ def export(
     from raofit.cli._progress import say
     from raofit.io.network_file import load_network
     from raofit.io.onnx_file import save_onnx
-    from raofit.io.output import require_free
+    from raofit.io.output import require_free_file
 
-    require_free(out, force=force)
+    require_free_file(out, force=force)
     found = load_network(network)
     save_onnx(out, found, force=force)
     inputs, names = found.network.sizes[0], ", ".join(found.parameter_names)

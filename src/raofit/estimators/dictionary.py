@@ -72,7 +72,8 @@ class Dictionary(eqx.Module):
             values = np.concatenate([values[:n_atoms], inner, values[-n_atoms:]])
         signals = np.asarray(objective.as_real(model.signal(values), axis=-1), dtype=np.float64)
         lengths = np.maximum(np.linalg.norm(signals, axis=-1), np.finfo(np.float32).tiny)
-        scaled = signals if amplitude is None else signals / lengths[:, None]
+        with np.errstate(invalid="ignore"):  # where bounds admit signals without end
+            scaled = signals if amplitude is None else signals / lengths[:, None]
         return Dictionary(
             values=values.reshape(n_regions, -1, values.shape[-1]),
             signals=scaled.reshape(n_regions, -1, scaled.shape[-1]),

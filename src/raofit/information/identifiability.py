@@ -48,6 +48,8 @@ class Precision:
     @property
     def ratio(self) -> float:
         """√CRB over the prior's standard deviation: above 1, the typical range says more than a measurement."""
+        if self.prior_standard_deviation == 0:  # an amplitude of 0 has no spread
+            return float("inf")
         return self.standard_deviation / self.prior_standard_deviation
 
     @property

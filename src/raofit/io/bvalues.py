@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from raofit.core.errors import FileError, ProtocolError
-from raofit.io.text_formats import read_text
+from raofit.io.text_formats import absent, read_text
 
 _LARGEST = 50_000.0  # s/mm²
 _SMALLEST_MAXIMUM = 10.0  # s/mm²; a series that never exceeds it is in ms/µm²
@@ -48,9 +48,9 @@ def read_numbers(path: Path, what: str) -> Float[np.ndarray, " volume"]:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileError(f"{path}: no such file; expected a text file of {what}, one number per volume")
+        raise FileError(f"{path}: {absent(path)}; expected a text file of {what}, one number per volume")
     try:
-        text = read_text(path, "utf-8-sig")
+        text = read_text(path)
     except UnicodeDecodeError as error:
         raise FileError(f"{path}: expected a text file of {what}, found binary data") from error
     words = text.replace(",", " ").replace(";", " ").split()

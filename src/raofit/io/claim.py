@@ -86,7 +86,7 @@ def remove_resume_folders(path: Path) -> None:
 def _locked(lock: Path, path: Path) -> tuple[int, bool]:
     """A descriptor of the lock, to be closed, and whether it is locked: some file systems cannot."""
     while True:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = _opened(lock, path)
         try:
             if fcntl is None:
                 return descriptor, False
@@ -101,6 +101,13 @@ def _locked(lock: Path, path: Path) -> tuple[int, bool]:
         if _is_at(descriptor, lock):
             return descriptor, True
         os.close(descriptor)  # its run ended and removed it between the two calls
+
+
+def _opened(lock: Path, path: Path) -> int:
+    try:
+        return os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+    except FileNotFoundError as error:  # the folder is there, but such as /proc
+        raise FileError(f"{path}: cannot write there, {path.parent} takes no files; choose another place") from error
 
 
 def _is_at(descriptor: int, lock: Path) -> bool:

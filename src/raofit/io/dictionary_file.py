@@ -23,7 +23,7 @@ from raofit.io.output import new_file
 from raofit.io.provenance import versions
 from raofit.io.seal import USER_BLOCK, is_intact, seal
 from raofit.io.stored_model import StoredModel, write_model
-from raofit.io.text_formats import plain
+from raofit.io.text_formats import absent, plain
 from raofit.models import AbstractSignalModel
 from raofit.noise import AbstractNoise
 
@@ -80,7 +80,7 @@ def load_dictionary(
     """
     path = Path(path)
     if not path.is_file():
-        raise FileError(f"{path}: no such file; expected a dictionary written by `raofit.save_dictionary`")
+        raise FileError(f"{path}: {absent(path)}; expected a dictionary written by `raofit.save_dictionary`")
     if not h5py.is_hdf5(path):
         raise FileError(f"{path}: this is not an HDF5 file; expected a dictionary written by `raofit.save_dictionary`")
     if not is_intact(path):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from raofit.core.errors import FileError, ProtocolError
-from raofit.io.text_formats import plain, read_csv_columns, read_json, read_toml
+from raofit.io.text_formats import absent, plain, read_csv_columns, read_json, read_toml
 
 _FOLDER = Path(__file__).parents[1] / "sequences"
 
@@ -84,7 +84,7 @@ def load_sequence(path: str | Path) -> dict[str, Any]:
             f"or {' or '.join(shipped_sequences())}"
         )
     if not path.is_file():
-        raise FileError(f"{path}: no such file; expected a fingerprinting sequence")
+        raise FileError(f"{path}: {absent(path)}; expected a fingerprinting sequence")
     content = readers[path.suffix.lower()](path)
     keys = _BALANCED if "repetition_time_ms" in content else _SPOILED
     unknown = [key for key in content if key not in keys]

@@ -10,9 +10,9 @@ from jaxtyping import Float
 
 from raofit.core.errors import FileError, ProtocolError
 from raofit.io.bvalues import read_numbers
-from raofit.io.text_formats import names_a_file, read_json, shown
+from raofit.io.text_formats import absent, names_a_file, read_json, shown
 
-SECONDS = {"ms": 1e-3, "us": 1e-6, "µs": 1e-6, "s": 1.0, "": 1.0}
+SECONDS = {"ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "s": 1.0, "": 1.0}
 _DEGREES = {"deg": 1.0, "°": 1.0, "": 1.0}
 _STATES = {"on": 1.0, "off": 0.0, "true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
 
@@ -117,7 +117,8 @@ def read_listed(text: str, listed: Listed) -> Float[np.ndarray, " volume"]:
         words = text.replace(",", " ").replace(";", " ").split()
         values = np.array([_number(word, listed) for word in words])
     else:
-        raise FileError(f"{path}: no such file; expected a file of {listed.values}, or a list such as {listed.example}")
+        what = f"expected a file of {listed.values}, or a list such as {listed.example}"
+        raise FileError(f"{path}: {absent(path)}; {what}")
     return checked(values, text, listed)
 
 
@@ -149,7 +150,7 @@ def _number(word: str, listed: Listed) -> float:
         if word.lower() not in listed.units:
             raise ProtocolError(f"{listed.one} {shown(word)}: expected on or off, such as {listed.example}")
         return listed.units[word.lower()]
-    number = word.rstrip("smuµdeg°")
+    number = word.rstrip("smuµμdeg°")
     try:
         return float(number) * listed.units[word[len(number) :]]
     except (ValueError, KeyError):
@@ -168,7 +169,7 @@ def in_json(path: Path, listed: Listed) -> np.ndarray:
         If a value under the key is no number.
     """
     if not path.is_file():
-        raise FileError(f"{path}: no such file; expected a JSON sidecar")
+        raise FileError(f"{path}: {absent(path)}; expected a JSON sidecar")
     content = read_json(path)
     try:
         found = (np.array(list(_under(content, key, listed))) for key in listed.keys)

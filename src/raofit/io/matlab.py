@@ -15,7 +15,7 @@ import numpy as np
 from raofit.core.errors import FileError
 from raofit.io import matlab_v5
 from raofit.io.damage import DAMAGE, NUMERIC, require_stored
-from raofit.io.text_formats import in_backticks
+from raofit.io.text_formats import absent, in_backticks
 
 _V5_HEADER, _V73_HEADER = b"MATLAB 5.0", b"MATLAB 7.3"
 _COMPLEX_FIELDS = ("real", "imag")
@@ -64,7 +64,7 @@ def open_matlab(path: str | Path, what: str) -> MatlabFile:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileError(f"{path}: no such file; expected a MATLAB file with the {what}")
+        raise FileError(f"{path}: {absent(path)}; expected a MATLAB file with the {what}")
     try:
         if h5py.is_hdf5(path):
             with h5py.File(path, "r") as file:

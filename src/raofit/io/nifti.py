@@ -105,7 +105,8 @@ class ImageSeries:
                 data = image.dataobj[(*[slice(None)] * axis, slice(start, stop))]
             except (*DAMAGE, EOFError) as error:
                 raise FileError(f"{path}: the voxels could not be read ({error}); copy the file again") from error
-            slab[..., first:last] = data.reshape((*slab.shape[:3], last - first))
+            with np.errstate(over="ignore"):  # inf is told from signal later
+                slab[..., first:last] = data.reshape((*slab.shape[:3], last - first))
             first = last
         return slab if self.volumes is None else slab[..., self.volumes]
 
@@ -214,7 +215,7 @@ def _open(path: Path) -> nibabel.Nifti1Pair:
         raise FileError(f"{path}: no such file; check the path")
     if path.is_dir():
         raise FileError(f"{path}: expected a NIfTI file, found a folder; give the image itself (.nii or .nii.gz)")
-    if path.suffix != ".gz":
+    if path.suffix.lower() != ".gz":
         return _load(path, lambda: nibabel.load(path))
     unpacked = _unpacked(path)
     try:
@@ -283,7 +284,7 @@ def _require_complete(path: Path, image: nibabel.Nifti1Pair) -> None:
         file = Path(holder.filename)
         if not file.exists():
             raise FileError(f"{path}: its voxel file {file.name} is missing; keep the .hdr and .img files together")
-        if file.suffix == ".gz":
+        if file.suffix.lower() == ".gz":
             return
         found = file.stat().st_size
     if found < expected:

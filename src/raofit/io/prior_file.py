@@ -6,7 +6,7 @@ from typing import Any
 
 from raofit.core.errors import FileError, RaofitError
 from raofit.io.damage import DAMAGE
-from raofit.io.text_formats import read_toml
+from raofit.io.text_formats import absent, read_toml
 from raofit.models import AbstractSignalModel
 from raofit.training import priors
 from raofit.training.mixture import prior_from_dict
@@ -54,7 +54,7 @@ def read_prior(path: str | Path, model: AbstractSignalModel) -> AbstractPrior:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileError(f"{path}: no such file; expected a prior in TOML")
+        raise FileError(f"{path}: {absent(path)}; expected a prior in TOML")
     content = read_toml(path)
     try:
         if set(content) == {_MIXTURE}:

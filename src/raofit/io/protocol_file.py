@@ -86,10 +86,26 @@ def stated_protocol(
     FileError, ProtocolError
         If settings are missing, unreadable or implausible.
     """
+    texts = _texts(te, ti, flip, mt, tr, refocusing)
+    _refuse_others(field_names, bval, texts, trains)
     if has_trains(field_names):
         return trains_protocol(field_names, trains, tr)
-    texts = _texts(te, ti, flip, mt, tr, refocusing)
     return {name: _setting(name, (), bval, texts)[0] for name in field_names}
+
+
+def _refuse_others(
+    field_names: Sequence[str], bval: Path | None, texts: Mapping[str, str | None], trains: Path | None
+) -> None:
+    """Raise for a setting that the model does not have."""
+    if trains is not None and not has_trains(field_names):
+        raise ProtocolError(f"--trains {trains}: this model has no pulse trains; leave the option out")
+    if bval is not None and "b_values" not in field_names:
+        raise ProtocolError(f"--bval {bval}: this model has no b-values; leave the option out")
+    read = ("repetition_time",) if has_trains(field_names) else field_names
+    for name, text in texts.items():
+        if text is not None and name not in read:
+            listed = LISTED[name]
+            raise ProtocolError(f"{listed.option} {text}: this model has no {listed.many}; leave the option out")
 
 
 def _texts(
@@ -132,7 +148,7 @@ def trains_protocol(field_names: Sequence[str], trains: Path | None, tr: str | N
 
 def _repetition_time(text: str) -> float:
     word = text.strip()
-    number = word.rstrip("smuµ")
+    number = word.rstrip("smuµμ")
     try:
         value = float(number) * SECONDS[word[len(number) :]]
     except (ValueError, KeyError):

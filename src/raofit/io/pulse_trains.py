@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from raofit.core.errors import FileError, ProtocolError
 from raofit.io.matlab import open_matlab
-from raofit.io.text_formats import in_backticks, read_csv_columns, read_json, read_toml, shown
+from raofit.io.text_formats import absent, in_backticks, read_csv_columns, read_json, read_toml, shown
 
 _ANGLES = ("alpha", "flip_angles", "flip_angles_rad")
 _DURATIONS = ("TRF", "pulse_durations", "pulse_durations_s")
@@ -99,7 +99,7 @@ def load_trains(path: str | Path) -> PulseTrains:
     if path.suffix.lower() not in readers:
         raise FileError(f"{path}: expected flip-angle trains in a file ending in {', '.join(readers)}")
     if not path.is_file():
-        raise FileError(f"{path}: no such file; expected flip-angle trains (.mat, .toml, .json or .csv)")
+        raise FileError(f"{path}: {absent(path)}; expected flip-angle trains (.mat, .toml, .json or .csv)")
     angles, durations, repetition_time = readers[path.suffix.lower()](path)
     if not (angles.size and durations.size):
         raise FileError(f"{path}: expected one pulse at least, found empty lists")

@@ -7,7 +7,7 @@ from typing import Any
 import pydantic
 
 from raofit.core.errors import FileError, RaofitError
-from raofit.io.text_formats import plain, read_toml, shown
+from raofit.io.text_formats import absent, plain, read_toml, shown
 from raofit.recipes.named_trainings import NAMED, Training, named_training
 from raofit.recipes.training_recipe import TrainingRecipe
 
@@ -76,7 +76,7 @@ def read_training(path: str | Path) -> Training:
 
 def _parsed(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise FileError(f"{path}: no such file; expected a training recipe in TOML, or one of {', '.join(NAMED)}")
+        raise FileError(f"{path}: {absent(path)}; expected a training recipe in TOML, or one of {', '.join(NAMED)}")
     return read_toml(path)
 
 

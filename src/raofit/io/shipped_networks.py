@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from raofit.core.errors import FileError
+from raofit.io.text_formats import absent
 
 _FOLDER = Path(__file__).parents[1] / "networks"
 _SUFFIX = ".raofit"
@@ -28,6 +29,6 @@ def network_path(name: str | Path) -> Path:
         return _FOLDER / f"{name}{_SUFFIX}"
     names = ", ".join(shipped_names())
     raise FileError(
-        f"{path}: no such file; expected a network written by `raofit train`"
+        f"{path}: {absent(path)}; expected a network written by `raofit train`"
         + (f", or one that comes with raofit: {names}" if names else "")
     )

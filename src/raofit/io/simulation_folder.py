@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from raofit.core.errors import FileError
 from raofit.core.progress import Progress, ProgressEvent
+from raofit.core.seeds import key_of
 from raofit.core.storing import storing
 from raofit.core.tasks import RunTasks, Task, in_this_process
 from raofit.io.exchange import replace
@@ -50,6 +50,7 @@ class Simulation:
 
     def __post_init__(self) -> None:
         check_simulation(self.model, self.prior, self.n_samples, self.chunk)
+        key_of(self.seed)
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -69,7 +70,7 @@ class Simulation:
 
     def sample(self, index: int) -> dict[str, np.ndarray]:
         """Chunk number `index` by the names of its arrays."""
-        key = jax.random.key(self.seed)
+        key = key_of(self.seed)
         return simulate_chunk(self.model, self.prior, index, key=key, chunk=self.chunk)._asdict()
 
 

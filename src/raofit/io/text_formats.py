@@ -14,13 +14,13 @@ _MOST_SHOWN, _MOST_LETTERS, _MOST_NAMES = 60, 200, 8
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The content of a TOML file."""
-    return _parsed(path, tomllib.loads, "utf-8", "TOML")
+    """The content of a TOML file, with or without a byte order mark."""
+    return _parsed(path, tomllib.loads, "TOML")
 
 
 def read_json(path: Path) -> Any:
     """The content of a JSON file, with or without a byte order mark."""
-    return _parsed(path, json.loads, "utf-8-sig", "JSON")
+    return _parsed(path, json.loads, "JSON")
 
 
 def read_csv_columns(path: Path) -> dict[str, list[str]]:
@@ -35,8 +35,15 @@ def read_csv_columns(path: Path) -> dict[str, list[str]]:
     return {name: [row[name] for row in rows] for name in rows[0] if name}
 
 
-def read_text(path: Path, encoding: str = "utf-8") -> str:
-    """The text of a file.
+def absent(path: Path) -> str:
+    """What is wrong with a path where a file was expected."""
+    if path.is_dir():
+        return "this is a folder"
+    return "this is a pipe or a device" if path.exists() else "no such file"
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, with or without a byte order mark.
 
     Raises
     ------
@@ -46,7 +53,7 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
         If it is no text.
     """
     try:
-        return path.read_text(encoding=encoding)
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         reason = os.strerror(error.errno or 0).lower()
         raise FileError(f"{path}: the file could not be read ({reason}); check the path and its permissions") from error
@@ -105,9 +112,11 @@ def in_backticks(names: Sequence[str]) -> str:
     return ", ".join([*words, "…"] if len(names) > _MOST_NAMES else words)
 
 
-def _parsed(path: Path, parse: Callable[[str], Any], encoding: str, kind: str) -> Any:
+def _parsed(path: Path, parse: Callable[[str], Any], kind: str) -> Any:
     try:
-        return parse(read_text(path, encoding))
+        return parse(read_text(path))
+    except FileError:
+        raise
     except RecursionError as error:
         raise FileError(f"{path}: this is not valid {kind} (nested too deeply)") from error
     except ValueError as error:  # of the format, the encoding, or a number with thousands of digits

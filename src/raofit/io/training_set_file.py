@@ -18,7 +18,7 @@ from raofit.io.damage import DAMAGE, array_of
 from raofit.io.output import new_file
 from raofit.io.seal import USER_BLOCK, is_intact, seal
 from raofit.io.stored_model import StoredModel, write_model
-from raofit.io.text_formats import plain
+from raofit.io.text_formats import absent, plain
 from raofit.models import AbstractSignalModel
 from raofit.recipes.training_set import Chunk, TrainingSet
 from raofit.training.mixture import prior_from_dict
@@ -97,7 +97,7 @@ def load_training_set(path: str | Path, *, model: AbstractSignalModel | None = N
     """
     path = Path(path)
     if not path.is_file():
-        raise FileError(f"{path}: no such file; expected a training set written by `raofit simulate`")
+        raise FileError(f"{path}: {absent(path)}; expected a training set written by `raofit simulate`")
     if not h5py.is_hdf5(path):
         raise FileError(f"{path}: this is not an HDF5 file; expected a training set written by `raofit simulate`")
     if not is_intact(path):

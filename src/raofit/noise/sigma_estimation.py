@@ -213,7 +213,9 @@ def pooled_sigma(variance: Float[np.ndarray, "*batch"], freedom: int) -> float:
     """
     finite = variance[np.isfinite(variance)]
     if not finite.size:
-        raise RaofitError("sigma from residuals: no voxel has finite residuals; use another source")
+        raise RaofitError(
+            "sigma from residuals: no voxel has finite residuals; check bounds and known values, or use another source"
+        )
     median_of_chi_square = 2.0 * scipy.special.gammaincinv(freedom / 2.0, 0.5) / freedom
     return _positive(float(np.sqrt(np.median(finite) / median_of_chi_square)), "residuals")
 

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from raofit import noise as noise_models
 from raofit.core.progress import Progress
+from raofit.core.seeds import key_of
 from raofit.core.status import Status
 from raofit.core.tasks import RunTasks, in_this_process
 from raofit.estimators.network import NetworkEstimator
@@ -81,7 +82,7 @@ def measured_again(estimator: NetworkEstimator, *, seed: int = 0, progress: Prog
     seed : of truths and noise.
     progress : called while fingerprints are simulated.
     """
-    key = jax.random.fold_in(jax.random.key(seed), _NEW_TRUTHS)
+    key = jax.random.fold_in(key_of(seed), _NEW_TRUTHS)
     if not estimator.model.has_complex_amplitude:
         return _seeded(with_card(estimator, key=key), seed)
     truth_key, key = jax.random.split(key)

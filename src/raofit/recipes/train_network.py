@@ -20,6 +20,7 @@ from jaxtyping import Array
 
 from raofit.core.errors import RaofitError
 from raofit.core.progress import Progress, ProgressEvent
+from raofit.core.seeds import key_of
 from raofit.core.tasks import RunTasks, in_this_process
 from raofit.estimators.network import NetworkEstimator
 from raofit.models import AbstractSignalModel
@@ -88,7 +89,7 @@ def train_network(
         return train_on_set(
             data,
             recipe,
-            key=jax.random.key(recipe.seed) if key is None else key,
+            key=key_of(recipe.seed) if key is None else key,
             initial=initial,
             run=run,
             progress=progress,
@@ -194,7 +195,7 @@ def recipe_data(model: AbstractSignalModel, recipe: TrainingRecipe) -> TrainingD
 
 def _keys(recipe: TrainingRecipe, key: Array | None) -> Array:
     """Of the data, the initial weights, the training and the card."""
-    return jax.random.split(jax.random.key(recipe.seed) if key is None else key, 4)
+    return jax.random.split(key_of(recipe.seed) if key is None else key, 4)
 
 
 def _check_alike(recipes: Sequence[TrainingRecipe]) -> None:

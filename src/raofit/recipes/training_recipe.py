@@ -143,8 +143,10 @@ class TrainingRecipe:
         object.__setattr__(self, "magnitudes", tuple(self.magnitudes))
         if self.estimated is not None:
             object.__setattr__(self, "estimated", tuple(self.estimated))
-        if not 0 < low <= high < np.inf:
-            raise RaofitError(f"recipe `snr`: expected 0 < low <= high, got {low:g} to {high:g}")
+        if not 0 < low <= high < _LARGEST_SNR:
+            raise RaofitError(
+                f"recipe `snr`: expected 0 < low <= high (and below {_LARGEST_SNR:g}), got {low:g} to {high:g}"
+            )
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise RaofitError(f"recipe `{name}`: expected one of {', '.join(allowed)}, got {getattr(self, name)!r}")
@@ -226,6 +228,7 @@ class TrainingRecipe:
         return dataclasses.asdict(self)
 
 
+_LARGEST_SNR = 1e9  # noise of less is lost in float32
 _CHOICES: dict[str, tuple[str, ...]] = {
     "labels": typing.get_args(LabelKind),
     "weights": typing.get_args(Weighting),

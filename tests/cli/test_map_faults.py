@@ -113,7 +113,6 @@ FAULTS = [
     (signals_beyond_float32, [], r"expected signals between 1e-15 and 1e\+15, found up to 1e\+37; rescale"),
     (nothing, ["--known", "ADC=nan"], r"--known ADC=nan: expected a value from 0 to 0\.01 mm²/s"),
     (nothing, ["--known", "ADC=1"], r"--known ADC=1: expected a value from 0 to 0\.01 mm²/s"),
-    (nothing, ["--bounds", "ADC=0:inf"], r"bounds of `ADC`: expected finite numbers"),
     (nothing, ["--snr", "nan"], r"--snr nan: expected a signal-to-noise ratio > 0"),
     (nothing, ["--te", "1,2"], r"--te: model adc has no echo times"),
     (nothing, ["--memory", "0"], r"expected a budget > 0"),

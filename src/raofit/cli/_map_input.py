@@ -153,7 +153,7 @@ def _images(options: "MapOptions", fields: tuple[str, ...], name: str, network: 
     _refuse(options, ("trains", "basis", "rank"), f"model {name} has no pulse trains")
     for option, field in _OF_FIELD.items():
         if field not in fields:
-            _refuse(options, (option,), f"model {name} has no {field.replace('_', ' ').replace('b v', 'b-v')}")
+            _refuse(options, (option,), f"model {name} has no {field.replace('b_', 'b-').replace('_', ' ')}")
     if options.noise == "complex-gaussian":
         raise RaofitError("--noise complex-gaussian: NIfTI images are mapped as magnitudes (rician) or real (gaussian)")
     series = open_series(options.images)

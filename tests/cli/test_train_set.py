@@ -127,6 +127,8 @@ def test_interrupted_in_either_stage_the_same_command_gives_the_same_bytes(
         ({}, ["--initial", "none.raofit"], "none.raofit: no such file"),
         ({"recipe": "fast"}, [], "fast: no such file; expected a training recipe in TOML, or one of compact-mse-crb"),
         ({"recipe": "zhang2022"}, [], "the recipe holds out 56320 fingerprints and trains on batches of 1024"),
+        ({"recipe": "short.toml"}, [], "the recipe of the start holds out 4096 fingerprints"),
+        ({"recipe": "short.toml"}, [], "`batch_size` in a recipe file, in its table `[start]`"),
         ({"recipe": "ivim.toml"}, [], "expects noise = \"complex-gaussian\", got 'rician'"),
         ({"recipe": "times.toml"}, [], "`T1` is not a parameter; the model has m0s, R1f"),
         ({"training_set": "recipe.toml"}, [], "this is not an HDF5 file"),
@@ -135,6 +137,7 @@ def test_interrupted_in_either_stage_the_same_command_gives_the_same_bytes(
 )
 def test_mistakes_end_with_one_sentence_and_no_file(folder, capsys, options, more, words):
     (folder / "ivim.toml").write_text("max_epochs = 1\n")
+    (folder / "short.toml").write_text(RECIPE.partition("[start]")[0])
     (folder / "times.toml").write_text(START.replace("compact-mse-crb", "zhang2022"))
     _save_ivim_set(folder / "ivim.h5")
     before = entries(folder)

@@ -128,10 +128,11 @@ def _check_options(options: TrainOptions) -> None:
 
 
 def _check_size(path: Path, samples: TrainingSet, training: Training) -> None:
-    for recipe in training:
+    stages = (training.recipe, "", ""), (training.start, " of the start", ", in its table `[start]`")
+    for recipe, whose, where in stages:
         if recipe is not None and recipe.n_validation + recipe.batch_size > len(samples):
             raise RaofitError(
-                f"{path}: the recipe holds out {recipe.n_validation} fingerprints and trains on batches of "
+                f"{path}: the recipe{whose} holds out {recipe.n_validation} fingerprints and trains on batches of "
                 f"{recipe.batch_size}, got a set of {len(samples)}; simulate more, or lower `n_validation` and "
-                "`batch_size` in a recipe file"
+                f"`batch_size` in a recipe file{where}"
             )

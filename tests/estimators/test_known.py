@@ -49,7 +49,8 @@ def test_standard_errors_are_the_bound_with_the_parameter_fixed():
     noise = Gaussian(0.5)
     estimate = MaximumLikelihood(FREE, noise).estimate(measurements, known={"B1": truths[:, 2]})
     bound = crb(FREE, estimate.values, noise, fixed=["B1"])
-    np.testing.assert_allclose(estimate.standard_errors**2, bound, rtol=1e-4)  # single precision
+    np.testing.assert_allclose(estimate.standard_errors[:, ::2] ** 2, bound[:, ::2], rtol=1e-4)  # single precision
+    np.testing.assert_allclose(estimate.standard_errors[:, 1] ** 2, bound[:, 1], rtol=0.02)  # T1 is averaged
     assert np.all(estimate.standard_errors[:, 2] == 0)
 
 
@@ -121,7 +122,7 @@ def test_the_amplitude_may_be_known_and_several_parameters():
     score = (estimate["T1"] - truths[:, 1]) / estimate.standard_errors[:, 1]
     assert np.mean(score**2) == pytest.approx(1.0, abs=5 * np.sqrt(2 / 20))
     bound = crb(FREE, estimate.values, Gaussian(0.5), fixed=["B1", "S0"])
-    np.testing.assert_allclose(estimate.standard_errors**2, bound, rtol=1e-4)
+    np.testing.assert_allclose(estimate.standard_errors**2, bound, rtol=2e-3)  # √CRB of T1 is averaged around it
 
 
 def test_a_known_compartment_keeps_its_name():

@@ -2,18 +2,17 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
-from raofit.core.small_matrices import LowerTriangle, factorize, inverse_diagonal
 from raofit.core.status import Status
 from raofit.estimators._solver import Solution
 from raofit.estimators.known import free_places, joined
 from raofit.estimators.objective import Objective
 from raofit.estimators.profile_objective import ProfileObjective
+from raofit.estimators.standard_errors import averaged_errors, bound_errors
 from raofit.models import AbstractSignalModel
 
 _AT_BOUND = 1e-5
-_SINGULAR = 1e-5
 _AT_ONCE = 2048
 
 
@@ -27,9 +26,10 @@ def describe(
 ) -> dict[str, Array]:
     """Arrays over voxels by name, for an `Estimate`; traced by JAX.
 
-    A value within 1e-5 of the width of the box from a bound is put on it. Standard errors are √CRB at the estimate,
-    bounds left aside: inf for a parameter that the scaled information has no usable pivot for, 0 for those at the
-    places `known`, which the solution holds as well but no fit has found.
+    A value within 1e-5 of the width of the box from a bound is put on it. Standard errors are √CRB at the estimate, or
+    its mean around it (`raofit.estimators.standard_errors`), bounds left aside: inf for a parameter that the scaled
+    information has no usable pivot for, 0 for those at the places `known`, which the solution holds as well but no fit
+    has found.
     """
     n_voxels = solution.values.shape[0]
     block = min(_AT_ONCE, n_voxels)
@@ -59,7 +59,10 @@ def _describe_block(
     values = named_order(objective.model, values, known)
     information = objective.information(values, inverse_sigma, solution.notes)
     free = free_places(len(values), known)
-    errors, is_singular = _standard_errors([[information[j][k] for k in free if k <= j] for j in free])
+    of_free = [[information[j][k] for k in free if k <= j] for j in free]
+    errors, is_singular = bound_errors(of_free)
+    if isinstance(objective, Objective) and objective.model.lanes_at_once is None:
+        errors = averaged_errors(objective, values, inverse_sigma, solution.notes, bounds, free, of_free, errors)
     standard_errors = joined(errors, jnp.zeros_like(values[jnp.array(known)]), known) if known else errors
     status = jnp.where(
         ~solution.is_converged,
@@ -88,20 +91,3 @@ def named_order(
         return ordered
     places = jnp.array(known)
     return jnp.where(jnp.all(ordered[places] == values[places], axis=0), ordered, values)
-
-
-def _standard_errors(information: LowerTriangle) -> tuple[Float[Array, "parameter voxel"], Bool[Array, " voxel"]]:
-    """√diagonal of the inverse (inf where the scaled matrix has no usable pivot), and whether any pivot failed."""
-    n_parameters = len(information)
-    diagonal = [information[j][j] for j in range(n_parameters)]
-    scale = [jax.lax.rsqrt(jnp.where(entry > 0, entry, 1.0)) for entry in diagonal]
-    unit = [
-        [information[j][k] * scale[j] * scale[k] if k < j else jnp.ones_like(scale[j]) for k in range(j + 1)]
-        for j in range(n_parameters)
-    ]
-    factor, pivots = factorize(unit, _SINGULAR)
-    is_singular = jnp.any(jnp.stack(pivots) <= _SINGULAR, axis=0) | jnp.any(jnp.stack(diagonal) <= 0, axis=0)
-    variance = jnp.stack(inverse_diagonal(factor, pivots))
-    errors = jnp.sqrt(variance) * jnp.stack(scale)
-    is_lost = is_singular & (variance > 0.1 / _SINGULAR) | (jnp.stack(diagonal) <= 0)
-    return jnp.where(is_lost, jnp.inf, errors), is_singular

@@ -166,7 +166,9 @@ class MaximumLikelihood:
             (per parameter) and, unless the noise is Rician, `reduced_chi_square`. A complex M0 is eliminated
             [golub2003] and adds `amplitude` (its estimate) and `relative_residual` (‖y − M0·s‖/‖y‖, which needs no
             sigma); `objective` is then half the sum of squared residuals over σ². Standard errors are √CRB at the
-            estimate, bounds left aside, M0 unknown; 0 for known parameters, whose values are the given ones.
+            estimate (its mean one standard error below and above it for parameters fitted in the logarithm, unless
+            the simulator is heavy), bounds left aside, M0 unknown; 0 for known parameters, whose values are the given
+            ones.
 
         Raises
         ------

@@ -25,8 +25,10 @@ from raofit.estimators.dictionary_matching import DictionaryMatching
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
 from raofit.estimators.one_step import OneStep
 from raofit.estimators.profile_objective import ProfileObjective
+from raofit.estimators.standard_errors import averaged_names
 from raofit.information.crb import crb
 from raofit.io.text_formats import count_of, share_of
+from raofit.models import AbstractSignalModel
 from raofit.noise.sigma_estimation import sigma_from_background, sigma_from_repeats
 from raofit.report import Paragraph, Snippet
 from raofit.report.methods import listed, methods_blocks
@@ -53,7 +55,7 @@ def map_methods(
         f"{what}, in {where} from {n_measurements} {kind}.",
         *model_sentences(found.model),
         _noise_sentence(level, chosen),
-        *_estimator_sentences(chosen, limits),
+        *_estimator_sentences(found.model, chosen, limits),
         *_status_sentences(check, summary),
         software_sentence(shared["Versions"]),
     ]
@@ -69,7 +71,7 @@ def _noise_sentence(level: NoiseLevel, chosen: ChosenEstimator) -> str:
     )
 
 
-def _estimator_sentences(chosen: ChosenEstimator, limits: np.ndarray) -> list[str]:
+def _estimator_sentences(model: AbstractSignalModel, chosen: ChosenEstimator, limits: np.ndarray) -> list[str]:
     free = [
         f"{parameter.name} {low:g} to {high:g}{'' if parameter.unit == '1' else f' {parameter.unit}'}"
         for parameter, (low, high) in zip(chosen.parameters, limits, strict=True)
@@ -77,7 +79,8 @@ def _estimator_sentences(chosen: ChosenEstimator, limits: np.ndarray) -> list[st
     ]
     within = f", within {listed(free)}" if free else ""
     known = f"; {listed(sorted(chosen.fixed))} taken as known" if chosen.fixed else ""
-    errors = f"Standard errors are roots of the Cramér–Rao bound at the estimate{cited(_precise(cited_keys(crb)))}."
+    cites = cited(_precise(cited_keys(crb)))
+    errors = f"Standard errors are roots of the Cramér–Rao bound at the estimate{cites}."
     network = chosen.network
     trained = [] if network is None else training_sentences(network)
     match chosen.name:
@@ -86,6 +89,9 @@ def _estimator_sentences(chosen: ChosenEstimator, limits: np.ndarray) -> list[st
                 ProfileObjective if noise.NOISE_MODELS[chosen.noise_name].is_complex else MaximumLikelihood
             )
             start = "" if network is None else ", each fit started at the estimate of a neural network"
+            averaged = listed([name for name in averaged_names(model, limits) if name not in chosen.fixed])
+            beside = f", of {averaged} averaged one standard error below and above it" if averaged else ""
+            errors = f"Standard errors are roots of the Cramér–Rao bound at the estimate{cites}{beside}."
             return [f"Estimates are those of maximum likelihood{cited(keys)}{start}{within}{known}.", errors, *trained]
         case "dictionary":
             keys = cited_keys(DictionaryMatching)[:1]

@@ -23,6 +23,8 @@ from raofit.core.errors import RaofitError
 from raofit.estimators.estimate import Estimate
 from raofit.estimators.known import Known
 from raofit.estimators.maximum_likelihood import MaximumLikelihood
+from raofit.estimators.standard_errors import averaged_names
+from raofit.information.crb import crb
 
 _REACHES = (0.25, 0.6, 1.0, 1.4, 2.0, 3.2, 5.0, 8.0, 14.0, 1e6)  # half-widths by the standard error; then the bound
 _ITERATIONS = 4
@@ -99,6 +101,8 @@ class _Profile:
         self._values = np.where(self._has_estimate[..., None], estimate.values, typical).astype(np.float64)
         self._center = self._values[..., self.index]
         self._error = np.asarray(estimate.standard_errors[..., self.index], dtype=np.float64)
+        if not self._is_alone and name in averaged_names(fit.model, fit.bounds):  # the scale at the estimate itself
+            self._error = np.sqrt(crb(fit.model, self._values, fit.noise, fixed=known)[..., self.index])
         if fit.model.parameters[self.index].is_amplitude:  # the only one that may have no upper bound
             strongest = np.max(np.abs(measurements), axis=-1)
             self._error = np.where(np.isfinite(self._error), self._error, strongest)

@@ -18,13 +18,24 @@ of 50 and 68 % need less and hold the truth rather too often. At high SNR nothin
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from raofit.core.small_matrices import LowerTriangle, factorize, inverse_diagonal, solve
+from raofit.estimators.coordinates import Coordinates
 from raofit.estimators.objective import Objective
+from raofit.models import AbstractSignalModel
 
 _SINGULAR = 1e-5
 _LARGEST_RATIO = 4.0  # of √CRB at one side over that at the estimate: where the data say nothing, it has no bound
+
+
+def averaged_names(model: AbstractSignalModel, bounds: Float[np.ndarray, "parameter 2"]) -> tuple[str, ...]:
+    """Parameters whose standard errors are averaged: those fitted in the logarithm, unless a simulation takes long."""
+    if model.has_complex_amplitude or model.lanes_at_once is not None:
+        return ()
+    is_log = Coordinates.of(model, bounds).is_log
+    return tuple(name for name, flag in zip(model.parameter_names, is_log, strict=True) if flag)
 
 
 def bound_errors(information: LowerTriangle) -> tuple[Float[Array, "parameter voxel"], Bool[Array, " voxel"]]:

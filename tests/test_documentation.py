@@ -33,7 +33,7 @@ PYTHON = ("python", "{code-cell} python")
 
 _BLOCK = re.compile(r"^(?:<!-- not run: (.+) -->\n)?```(\S+(?: \S+)?)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
-_COUNTED = re.compile(r"^\d+ voxels \(.*\n", re.MULTILINE)
+_COUNTED = re.compile(r"^\d+ voxels? \(.*\n", re.MULTILINE)
 _NUMBER = re.compile(r"[-+−]?\d[\d.,]*(?:e[-+]?\d+)?")
 
 

@@ -60,6 +60,7 @@ def test_what_is_known_and_what_has_no_estimate():
     np.testing.assert_allclose(half[is_inside], 1.95996 * estimate.standard_errors[is_inside, 1], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_long_t1_whose_standard_error_is_several_times_the_curvature():
     """Of T1 = 4 s at SNR 10, √CRB varies fourfold between the sides; steps of its mean would miss the nearer end."""
     model, noise = InversionRecovery([0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.0]), Rician(0.1)

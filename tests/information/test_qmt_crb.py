@@ -60,6 +60,7 @@ def test_efficient_precision_in_white_matter(published):
     np.testing.assert_allclose([real[6], hermitian[6]], [266, 413], atol=0.6)
 
 
+@pytest.mark.slow
 def test_orderings_and_single_precision(short):
     """Samples beat coefficients and real parameters complex ones; float32 derivatives give the same bound."""
     tissues, signal, jacobian = short

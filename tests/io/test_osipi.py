@@ -79,6 +79,7 @@ def test_negative_values_are_magnitudes_where_noise_is_rician():
     assert found[0]["f"] > 0.9
 
 
+@pytest.mark.slow
 def test_two_jobs_of_joblib_agree_with_one():
     algorithm = Algorithm(B_VALUES, noise="gaussian")
     jobs = [joblib.delayed(algorithm.ivim_fit)(row) for row in signals()]

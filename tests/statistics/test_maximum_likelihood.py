@@ -39,7 +39,7 @@ def test_every_voxel_converges(fitted):
     assert estimate.counts() == {Status.OK: N}
 
 
-@pytest.mark.parametrize("name", SUBJECTS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "t2")) for name in SUBJECTS])
 def test_every_voxel_converges_in_double_precision(name):
     model, truth = SUBJECTS[name]
     noise = Rician(1 / SNR)

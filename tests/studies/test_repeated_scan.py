@@ -76,6 +76,7 @@ def test_bins_leave_out_voxels_beyond_the_training_ranges():
     assert len(curves["f"].center) == 10
 
 
+@pytest.mark.slow
 def test_the_reference_comes_from_all_acquisitions_together():
     truth = np.tile([1.0, 0.3, 1.2e-3, 60e-3], (40, 1))
     sigma = np.full(40, 0.02)

@@ -118,6 +118,7 @@ def test_a_card_is_measured_again_without_training(capsys, tmp_path):
     assert "--force" in message
 
 
+@pytest.mark.slow
 def test_fingerprints_of_the_first_component_are_simulated_for_it():
     network = measured_again(untrained_complex(), seed=1)
     assert (network.card["seed"], network.card["n_truths"]) == (1, 400)

@@ -27,7 +27,7 @@ def _scan(n_voxels, sigma, seed=0):
     return truths, np.abs(signal + sigma * generator.normal(size=signal.shape))
 
 
-@pytest.mark.parametrize("kind", [Gaussian, Rician])
+@pytest.mark.parametrize("kind", [pytest.param(Gaussian, marks=pytest.mark.slow), Rician])
 def test_the_fit_is_that_of_the_model_built_with_the_known_value(kind):
     """In double precision, where both optimizers end within √(2e-9) = 4.5e-5 standard errors of the optimum."""
     truths, measurements = _scan(40, 0.5)

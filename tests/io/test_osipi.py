@@ -71,6 +71,7 @@ def test_it_can_be_pickled_after_a_fit():
     assert pickle.loads(pickle.dumps(algorithm)).ivim_fit(signals()[0]) == found
 
 
+@pytest.mark.slow
 def test_negative_values_are_magnitudes_where_noise_is_rician():
     """Blood is dark beyond b = 100, and their signals have Gaussian noise."""
     signal = np.exp(-0.1 * B_VALUES) + 0.001 * np.array([0, 1, -1, 1, -1, 1, -1, -1])

@@ -100,6 +100,7 @@ def test_a_bias_reduced_network_starts_from_the_first_and_has_less_bias(trained,
         train_network(MODEL, dataclasses.replace(recipe, hidden=(16,)), data=samples, initial=trained)
 
 
+@pytest.mark.slow
 def test_some_parameters_alone_and_the_magnitude_of_one(samples):
     recipe = dataclasses.replace(RECIPE, estimated=("f", "omega"), magnitudes=("omega",), max_epochs=1, restarts=2)
     signed = dataclasses.replace(samples, parameters=samples.parameters * np.float32([1, 1, -1]))

@@ -19,7 +19,9 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "t1-ir-tr")) for name in CASES])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "t1-ir-tr")) for name in CASES]
+)
 def test_maximum_likelihood_attains_the_bound(name):
     """At this SNR the estimates are Gaussian to first order; what is of second order is below the Monte-Carlo error.
 

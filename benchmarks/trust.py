@@ -73,10 +73,11 @@ def interval_rows(names: list[str], snrs: list[float], seed: int) -> Iterator[Ro
         "SNR",
         "±1.96 SE, away from bounds (truths)",
         "±1.96 SE",
+        "±1.96 SE, status OK",
         "profile 50, 68, 95 %",
         "least",
     )
-    yield ("---",) * 7
+    yield ("---",) * 8
     for name, snr in itertools.product(names, snrs):
         model, noise = _case(name, snr)
         grid = evaluation_grid(model, n_values=5)
@@ -87,6 +88,8 @@ def interval_rows(names: list[str], snrs: list[float], seed: int) -> Iterator[Ro
         truths = np.repeat(grid.points, n_fewer, axis=0)
         measured = _measured(model, noise, truths, seed + 1)
         estimate = fit.estimate(measured)
+        is_ok = estimate.status == raofit.Status.OK
+        held_if_ok = np.mean((np.abs(estimate.values - truths) <= 1.96 * estimate.standard_errors)[is_ok], axis=0)
         shares = {}
         for level in (0.5, 0.68, 0.95):
             ends = raofit.profile_intervals(fit, measured, estimate, level=level)
@@ -101,6 +104,7 @@ def interval_rows(names: list[str], snrs: list[float], seed: int) -> Iterator[Ro
                 f"{snr:g}",
                 f"{away} ({round(of['share_away_from_bounds'] * len(grid.points))} of {len(grid.points)})",
                 f"{of['coverage_95']:.1%}",
+                f"{held_if_ok[index]:.1%} ({is_ok.mean():.0%})",
                 ", ".join(f"{share[:, index].mean():.1%}" for share in shares.values()),
                 f"{shares[0.95][:, index].min():.1%}",
             )

@@ -9,7 +9,7 @@ from raofit.estimators._solver import Solution
 from raofit.estimators.known import free_places, joined
 from raofit.estimators.objective import Objective
 from raofit.estimators.profile_objective import ProfileObjective
-from raofit.estimators.standard_errors import averaged_errors, bound_errors
+from raofit.estimators.standard_errors import averaged_errors, bound_errors, is_averaging
 from raofit.models import AbstractSignalModel
 
 _AT_BOUND = 1e-5
@@ -61,7 +61,7 @@ def _describe_block(
     free = free_places(len(values), known)
     of_free = [[information[j][k] for k in free if k <= j] for j in free]
     errors, is_singular = bound_errors(of_free)
-    if isinstance(objective, Objective) and objective.model.lanes_at_once is None:
+    if isinstance(objective, Objective) and is_averaging(objective.model):
         errors = averaged_errors(objective, values, inverse_sigma, solution.notes, bounds, free, of_free, errors)
     standard_errors = joined(errors, jnp.zeros_like(values[jnp.array(known)]), known) if known else errors
     status = jnp.where(

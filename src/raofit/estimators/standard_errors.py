@@ -30,9 +30,14 @@ _SINGULAR = 1e-5
 _LARGEST_RATIO = 4.0  # of √CRB at one side over that at the estimate: where the data say nothing, it has no bound
 
 
+def is_averaging(model: AbstractSignalModel) -> bool:
+    """Whether standard errors are averaged at all: not where a simulation takes long, nor with a complex M0."""
+    return not model.has_complex_amplitude and model.lanes_at_once is None
+
+
 def averaged_names(model: AbstractSignalModel, bounds: Float[np.ndarray, "parameter 2"]) -> tuple[str, ...]:
-    """Parameters whose standard errors are averaged: those fitted in the logarithm, unless a simulation takes long."""
-    if model.has_complex_amplitude or model.lanes_at_once is not None:
+    """Parameters whose standard errors are averaged: those fitted in the logarithm, if any are."""
+    if not is_averaging(model):
         return ()
     is_log = Coordinates.of(model, bounds).is_log
     return tuple(name for name, flag in zip(model.parameter_names, is_log, strict=True) if flag)
